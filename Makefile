@@ -1,0 +1,44 @@
+# One command for each thing one wants. `make help` lists them.
+
+CARGO ?= cargo
+# Which server the demo and the benchmark use: mysql or mariadb.
+SERVER ?= mysql
+export SERVER
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench lint doc servers
+
+help: ## Says what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
+	  awk -F '\t' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+demo: servers ## Alters a busy table of a million rows and proves that nothing was lost (SERVER=mariadb: on MariaDB)
+	$(CARGO) build --release --locked --bin alterego
+	$(CARGO) build --release --locked -p alterego-bench
+	target/release/alterego-bench demo
+
+bench: servers ## Compares the row copy with the server's own ALTER (GH_OST=path: with gh-ost, too)
+	$(CARGO) build --release --locked --bin alterego
+	$(CARGO) build --release --locked -p alterego-bench
+	target/release/alterego-bench copy
+
+test: servers ## Runs all tests, against real servers of both kinds
+	$(CARGO) build --locked --bin alterego
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+	  set -x; $(CARGO) nextest run --locked --workspace --no-fail-fast && $(CARGO) test --locked --workspace --doc; \
+	else \
+	  set -x; $(CARGO) test --locked --workspace --no-fail-fast; \
+	fi
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
+
+lint: ## Checks format, lints and scripts
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	bash -n scripts/provide-servers .ci/run
+	@if command -v shellcheck >/dev/null; then set -x; shellcheck scripts/provide-servers .ci/run; fi
+
+doc: ## Builds the documentation of the crates
+	$(CARGO) doc --locked --workspace --no-deps
+
+servers: ## Provides the servers that the other targets need, without touching the system
+	@scripts/provide-servers $(if $(filter demo bench,$(MAKECMDGOALS)),$(SERVER)) >/dev/null

@@ -1,0 +1,222 @@
+//! What others ask of the applier.
+
+use std::sync::Arc;
+
+use mysql_async::Conn;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::change_set::ChangeSet;
+use super::core::{Board, Command, Core, Inlets};
+use super::drain::{Drain, OnLoan};
+use super::failure::Failure;
+use super::hand;
+use crate::binlog::StreamItem;
+use crate::checkpoint::Ledger;
+use crate::counters::Counters;
+use crate::key::Key;
+use crate::plan::Plan;
+use crate::position::Position;
+use crate::reconcile;
+use crate::session::Upstream;
+use crate::{Error, Flavor, Result};
+
+/// How the applier works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How many batches are written at a time.
+    pub workers: usize,
+    /// The most keys of a batch: its rows are locked until it is committed.
+    pub keys_per_batch: usize,
+    /// The most keys that are pending; then the stream waits.
+    pub pending_max: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            workers: 4,
+            keys_per_batch: 100,
+            pending_max: 100_000,
+        }
+    }
+}
+
+/// Speaks to a running applier. Clones speak to the same one; with the last of them it stops.
+#[derive(Clone, Debug)]
+pub struct ApplierHandle {
+    plan: Arc<Plan>,
+    flavor: Flavor,
+    commands: mpsc::UnboundedSender<Command>,
+    applied: watch::Receiver<Option<Position>>,
+    backlog: watch::Receiver<usize>,
+    failure: Failure,
+}
+
+/// Starts to apply what comes from `stream`. Must be called within a tokio runtime.
+pub fn start(
+    plan: Arc<Plan>,
+    upstream: Upstream,
+    stream: mpsc::Receiver<StreamItem>,
+    options: Options,
+    ledger: Ledger,
+    counters: Arc<Counters>,
+) -> ApplierHandle {
+    let workers = options.workers.max(1);
+    let (landed_sender, landed) = mpsc::channel(workers);
+    let hands = (0..workers)
+        .map(|number| hand::start(number, plan.clone(), upstream.clone(), landed_sender.clone()))
+        .collect();
+    let known = ledger
+        .checkpoint()
+        .borrow()
+        .as_ref()
+        .map(|checkpoint| checkpoint.position.clone());
+    let (applied_sender, applied) = watch::channel(known);
+    let (backlog_sender, backlog) = watch::channel(0);
+    let (failure_sender, failure) = watch::channel(None);
+    let (commands_sender, commands) = mpsc::unbounded_channel();
+    let core = Core {
+        options,
+        ledger,
+        counters,
+        board: Board {
+            applied: applied_sender,
+            backlog: backlog_sender,
+            failure: failure_sender,
+        },
+        hands,
+        changes: ChangeSet::default(),
+        idle: (0..workers).collect(),
+        waiting: 0,
+        paused: false,
+        pausing: Vec::new(),
+        drain: None,
+        received: None,
+    };
+    let inlets = Inlets {
+        stream,
+        commands,
+        landed,
+    };
+    tokio::spawn(core.run(inlets));
+    ApplierHandle {
+        flavor: upstream.flavor(),
+        plan,
+        commands: commands_sender,
+        applied,
+        backlog,
+        failure: Failure::new(failure),
+    }
+}
+
+impl ApplierHandle {
+    /// The position up to which every change is reconciled.
+    pub fn applied(&self) -> Option<Position> {
+        self.applied.borrow().clone()
+    }
+
+    /// Distinct keys that are pending or in flight.
+    pub fn backlog(&self) -> usize {
+        *self.backlog.borrow()
+    }
+
+    /// Returns when every change at or before `position` is reconciled.
+    ///
+    /// # Errors
+    /// The error that ended the applier or its stream.
+    pub async fn wait_applied(&self, position: &Position) -> Result<()> {
+        let mut applied = self.applied.clone();
+        let reached = applied.wait_for(|applied| {
+            applied
+                .as_ref()
+                .is_some_and(|applied| applied.at_or_after(position))
+        });
+        tokio::select! {
+            biased;
+            Ok(_) = reached => Ok(()),
+            error = self.failed() => Err(error),
+        }
+    }
+
+    /// Lets workers begin nothing more, and returns when no statement is in flight. Changes are still taken from the
+    /// stream. Returns as well when the applier has ended, since then nothing is in flight either.
+    pub async fn pause(&self) {
+        let (reply, paused) = oneshot::channel();
+        self.command(Command::Pause(reply));
+        if paused.await.is_err() {
+            self.ended().await;
+        }
+    }
+
+    /// Lets workers go on.
+    pub fn resume(&self) {
+        self.command(Command::Resume);
+    }
+
+    /// Reconciles on `conn` everything up to `through`, and returns the number of keys. Only while paused; `conn` holds LOCK TABLES …
+    /// WRITE on source and ghost, and has the settings of [`Upstream::worker`].
+    ///
+    /// Waits until the stream has delivered the end of a transaction at or after `through`. What was not reconciled
+    /// when this fails or is dropped is pending again.
+    ///
+    /// # Errors
+    /// Those of [`reconcile::keys_on`], and the error that ended the applier or its stream.
+    pub async fn drain_on(&self, conn: &mut Conn, through: &Position) -> Result<u64> {
+        let mut keys_reconciled = 0;
+        loop {
+            let (reply, share) = oneshot::channel();
+            self.command(Command::Drain(Drain {
+                through: through.clone(),
+                reply,
+            }));
+            let Ok(share) = share.await else {
+                return Err(self.failed().await);
+            };
+            if let Some(batch) = share.batch {
+                let keys = batch.keys();
+                let loan = OnLoan::new(batch, self.commands.clone());
+                reconcile::keys_on(conn, &self.plan, self.flavor, &keys).await?;
+                loan.reconciled();
+                keys_reconciled += keys.len() as u64;
+            }
+            if share.reached {
+                return Ok(keys_reconciled);
+            }
+        }
+    }
+
+    /// Reconciles these keys by the same road as changes, and returns when that is done.
+    ///
+    /// # Errors
+    /// The error that ended the applier or its stream.
+    pub async fn reconcile_now(&self, keys: Vec<Key>) -> Result<()> {
+        let (reply, reconciled) = oneshot::channel();
+        self.command(Command::Reconcile(keys, reply));
+        match reconciled.await {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self.failed().await),
+        }
+    }
+
+    /// Returns the error that ended the applier, once one has.
+    pub async fn failed(&self) -> Error {
+        self.failure.wait().await
+    }
+
+    /// Stops it, and returns when no statement is in flight.
+    pub async fn stop(self) {
+        self.command(Command::Stop);
+        self.ended().await;
+    }
+
+    async fn ended(&self) {
+        // The channel closes with the task, and holds no value to wait for.
+        let mut backlog = self.backlog.clone();
+        while backlog.changed().await.is_ok() {}
+    }
+
+    fn command(&self, command: Command) {
+        // With the task gone the reply's channel closes, and that is where it is noticed.
+        let _ = self.commands.send(command);
+    }
+}

@@ -1,0 +1,198 @@
+//! How a source value is selected, so that storing it in the ghost gives what the server's own ALTER makes of it.
+//!
+//! # Why plain columns are not enough
+//! A server's ALTER and its `INSERT … SELECT` convert some pairs of types by different code. Measured on MySQL 9.7
+//! and MariaDB 11.8, with the selected column alone:
+//! - FLOAT, DOUBLE to text: INSERT widens a FLOAT first (`1.2345000505447388`) and shortens what is too long, ALTER
+//!   stores the text the column shows, or refuses it.
+//! - text to BIT: INSERT takes the bytes, ALTER the number.
+//! - MySQL, JSON to a number: INSERT reads the JSON value (`true` is 1), ALTER its text.
+//! - MySQL, an integer or DOUBLE to JSON: INSERT refuses it, ALTER makes it the JSON number.
+//! - MariaDB, text to a shorter TEXT, or BLOB to a shorter BLOB: INSERT silently keeps the length modulo 256 or
+//!   65536, ALTER truncates and says so.
+//! - MariaDB, text to an integer: INSERT rounds `1.5` to 2, ALTER takes the leading 1 and warns.
+
+use crate::session::SessionSettings;
+use crate::table::Column;
+use crate::{Flavor, Refusal};
+
+/// The term whose value is to be stored in `ghost`; `name` is the source column, qualified.
+pub(crate) fn value(flavor: Flavor, source: &Column, ghost: &Column, name: &str) -> String {
+    let (from, to) = (source.data_type.as_str(), ghost.data_type.as_str());
+    let maria = flavor == Flavor::MariaDb;
+    if matches!(from, "float" | "double") && is_text(to) {
+        return format!("CAST({name} AS CHAR)");
+    }
+    if to == "bit" && is_text(from) {
+        return format!("CAST({name} AS SIGNED)");
+    }
+    if !maria && from == "json" && is_number(to) {
+        return format!("CAST({name} AS CHAR CHARACTER SET utf8mb4)");
+    }
+    if !maria && to == "json" && (is_integer(from) || from == "double") {
+        return format!("CAST({name} AS JSON)");
+    }
+    if maria && from != to && shortens_silently(from, to) {
+        return format!("COALESCE({name})");
+    }
+    if maria && is_text(from) && is_integer(to) {
+        // Where the two differ. A longer row of digits does not fit the CAST, which would wrap it.
+        return format!("IF({name} REGEXP '^[^.eE]{{0,18}}[.eE]', CAST({name} AS SIGNED), {name})");
+    }
+    name.to_owned()
+}
+
+/// Types whose conversions into each other were compared with ALTER's.
+const MEASURED: [&str; 29] = [
+    "tinyint",
+    "smallint",
+    "mediumint",
+    "int",
+    "bigint",
+    "decimal",
+    "float",
+    "double",
+    "bit",
+    "year",
+    "date",
+    "time",
+    "datetime",
+    "timestamp",
+    "char",
+    "varchar",
+    "tinytext",
+    "text",
+    "mediumtext",
+    "longtext",
+    "binary",
+    "varbinary",
+    "tinyblob",
+    "blob",
+    "mediumblob",
+    "longblob",
+    "enum",
+    "set",
+    "json",
+];
+
+/// Whether storing the values of `source` in `ghost` gives what the server's own ALTER makes of them.
+///
+/// # Errors
+/// Why it may not.
+pub(crate) fn check(
+    flavor: Flavor,
+    source: &Column,
+    ghost: &Column,
+    settings: &SessionSettings,
+) -> Result<(), Refusal> {
+    let (from, to) = (source.data_type.as_str(), ghost.data_type.as_str());
+    let maria = flavor == Flavor::MariaDb;
+    let lax = !settings.sql_mode.contains("STRICT_");
+    let measured = from == to || (MEASURED.contains(&from) && MEASURED.contains(&to));
+    let fills_nulls = lax && source.nullable && !ghost.nullable;
+    let differs = !measured
+        // The present time on MySQL, the empty value on MariaDB: INSERT stores a zero, and the first member.
+        || (fills_nulls && !maria && to == "timestamp")
+        || (fills_nulls && maria && matches!(to, "enum" | "json" | "longtext"))
+        // Beyond the range of TIME, ALTER stores zero and INSERT the greatest value.
+        || (!maria && lax && is_number(from) && to == "time")
+        // Digits beyond BIGINT: ALTER stops at the signed limit.
+        || (maria && is_text(from) && to == "bigint" && ghost.column_type.contains("unsigned"));
+    if differs {
+        return Err(Refusal(format!(
+            "only the server's own ALTER is known to convert {} from {} to {} as it does",
+            source.name, source.column_type, ghost.column_type
+        )));
+    }
+    Ok(())
+}
+
+/// Whether the type holds characters of any value.
+pub(crate) fn is_text(data_type: &str) -> bool {
+    matches!(data_type, "char" | "varchar") || data_type.ends_with("text")
+}
+
+/// Whether the type is one of the INTs.
+pub(crate) fn is_integer(data_type: &str) -> bool {
+    matches!(data_type, "tinyint" | "smallint" | "mediumint" | "int" | "bigint")
+}
+
+fn is_number(data_type: &str) -> bool {
+    is_integer(data_type) || matches!(data_type, "decimal" | "float" | "double")
+}
+
+fn shortens_silently(from: &str, to: &str) -> bool {
+    let binary = |name: &str| name.ends_with("blob") || name == "varbinary";
+    (is_text(from) && to.ends_with("text")) || (binary(from) && to.ends_with("blob"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Ident;
+
+    fn column(data_type: &str, nullable: bool) -> Column {
+        Column {
+            name: Ident::new("c"),
+            data_type: data_type.to_owned(),
+            column_type: data_type.to_owned(),
+            charset: None,
+            collation: None,
+            nullable,
+            generated: None,
+            auto_increment: false,
+            default: None,
+            computed_default: false,
+        }
+    }
+
+    #[test]
+    fn only_known_conversions_are_made() {
+        let check_in = |mode: &str, flavor, from: &Column, to: &Column, online: bool| {
+            let settings = SessionSettings {
+                sql_mode: mode.to_owned(),
+                time_zone: "+00:00".to_owned(),
+                character_set_client: "utf8mb4".to_owned(),
+                collation_connection: "utf8mb4_general_ci".to_owned(),
+                foreign_key_checks: true,
+            };
+            assert_eq!(
+                check(flavor, from, to, &settings).is_ok(),
+                online,
+                "{from:?} {to:?}"
+            );
+        };
+        let strict = "STRICT_TRANS_TABLES";
+        let (null, not_null) = (column("timestamp", true), column("timestamp", false));
+        check_in(strict, Flavor::MySql, &null, &not_null, true);
+        check_in("", Flavor::MySql, &null, &not_null, false);
+        check_in(
+            "",
+            Flavor::MariaDb,
+            &column("int", true),
+            &column("bigint", false),
+            true,
+        );
+        check_in(
+            strict,
+            Flavor::MariaDb,
+            &column("uuid", true),
+            &column("uuid", true),
+            true,
+        );
+        check_in(
+            strict,
+            Flavor::MariaDb,
+            &column("uuid", true),
+            &column("char", true),
+            false,
+        );
+        check_in(
+            strict,
+            Flavor::MySql,
+            &column("geometry", true),
+            &column("text", true),
+            false,
+        );
+    }
+}

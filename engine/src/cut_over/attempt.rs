@@ -1,0 +1,292 @@
+//! One attempt at the swap: lock, drain, rename, within the budget.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join;
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+use tokio::time::Instant as Deadline;
+
+use super::sessions::{self, Sessions};
+use super::{Context, Outcome, Where, auto_increment, look, refused, rename_sql};
+use crate::binlog::OWN_COMMENT;
+use crate::failpoint;
+use crate::ident::quoted_text;
+use crate::position::Position;
+use crate::{Error, Flavor, Ident, Result, TableName, names};
+
+/// How often the waiting RENAME is looked for.
+const BETWEEN_PROOFS: Duration = Duration::from_millis(1);
+/// Attempts to reach a server that has to be asked what became of the RENAME.
+const MAX_QUESTIONS: u32 = 20;
+
+/// One attempt, its sessions open.
+pub(super) struct Attempt<'a> {
+    context: &'a Context,
+    sessions: Sessions,
+    /// The drain was refused by the data: its error is the client's answer.
+    refused_by_data: bool,
+}
+
+/// Makes the follower go on at the end of an attempt that failed.
+struct Paused<'a>(Option<&'a Context>);
+
+impl Drop for Paused<'_> {
+    fn drop(&mut self) {
+        if let Some(context) = self.0 {
+            context.follower.resume();
+        }
+    }
+}
+
+impl<'a> Attempt<'a> {
+    pub(super) async fn prepare(context: &'a Context) -> Result<Self> {
+        let sessions = Sessions::open(context).await?;
+        Ok(Self {
+            context,
+            sessions,
+            refused_by_data: false,
+        })
+    }
+
+    pub(super) fn control(&mut self) -> &mut Conn {
+        &mut self.sessions.control
+    }
+
+    /// The attempt. The follower is at rest before the gate closes, so that the application does not wait for it.
+    pub(super) async fn run(mut self) -> Result<Outcome> {
+        let mut paused = Paused(Some(self.context));
+        self.context.follower.pause().await?;
+        let gate = self.context.gate.close(self.context.plan.source_name());
+        let began = Instant::now();
+        let outcome = self
+            .swap_by(Deadline::from_std(began + self.context.budget))
+            .await;
+        let settled = match outcome {
+            Ok(()) => Ok(None),
+            Err(why) => self.what_happened(why).await,
+        };
+        drop(gate);
+        let held = began.elapsed();
+        match settled {
+            Ok(None) => {
+                paused.0 = None;
+                self.sessions.close().await;
+                Ok(Outcome::Swapped { held })
+            }
+            Ok(Some(why)) => Ok(Outcome::Missed { held, why }),
+            Err(error) => {
+                if matches!(error, Error::OutcomeUnknown(_)) {
+                    paused.0 = None;
+                }
+                Err(if self.refused_by_data {
+                    error
+                } else {
+                    refused(error)
+                })
+            }
+        }
+    }
+
+    async fn swap_by(&mut self, deadline: Deadline) -> Result<()> {
+        match tokio::time::timeout_at(deadline, self.lock_and_drain()).await {
+            Ok(done) => done?,
+            Err(_) => return Err(over_budget("the locks and the drain")),
+        }
+        match self.context.upstream.flavor() {
+            Flavor::MySql => self.rename_here(deadline).await?,
+            Flavor::MariaDb => self.rename_there(deadline).await?,
+        }
+        failpoint::hit("cut_over_renamed");
+        Ok(())
+    }
+
+    async fn lock_and_drain(&mut self) -> Result<()> {
+        let plan = &self.context.plan;
+        let flavor = self.context.upstream.flavor();
+        let (source, ghost) = (plan.source_name(), plan.ghost_name());
+        let sentry = match flavor {
+            Flavor::MySql => String::new(),
+            Flavor::MariaDb => format!(", {} WRITE", names::old(source)),
+        };
+        let Sessions { lock, control, .. } = &mut self.sessions;
+        lock.query_drop(format!("LOCK TABLES {source} WRITE, {ghost} WRITE{sentry}"))
+            .await?;
+        failpoint::hit("cut_over_locked");
+        let end = Position::current(control, flavor).await?;
+        let drained = match self.context.follower.drain_on(lock, &end).await {
+            Ok(drained) => drained,
+            Err(error) => {
+                self.refused_by_data = matches!(error, Error::Answer(_));
+                return Err(error);
+            }
+        };
+        failpoint::hit("cut_over_drained");
+        tracing::debug!(table = %source, drained, "everything is applied under the locks");
+        auto_increment::carry_over(lock, plan).await?;
+        prove_locked(lock, source).await
+    }
+
+    /// MySQL: the session that holds the locks renames.
+    async fn rename_here(&mut self, deadline: Deadline) -> Result<()> {
+        let sql = rename_sql(self.context.plan.source_name());
+        failpoint::hit("cut_over_before_rename");
+        let lock = &mut self.sessions.lock;
+        match tokio::time::timeout_at(deadline, lock.query_drop(sql)).await {
+            Ok(renamed) => renamed?,
+            Err(_) => return Err(over_budget("RENAME")),
+        }
+        // The swap has happened. Should this fail, the end of the session gives the locks back.
+        let _ = lock.query_drop("UNLOCK TABLES").await;
+        Ok(())
+    }
+
+    /// MariaDB: a second session renames as soon as the first gives the locks back.
+    async fn rename_there(&mut self, deadline: Deadline) -> Result<()> {
+        let source = self.context.plan.source_name();
+        let sql = rename_sql(source);
+        let Sessions {
+            lock,
+            rename: Some(rename),
+            control,
+        } = &mut self.sessions
+        else {
+            return Err(Error::fatal("the session that renames is missing"));
+        };
+        let rename_id = rename.id();
+        let release = async {
+            let proof = prove_waiting(control, rename_id, self.context, deadline).await;
+            if let Err(error) = proof {
+                sessions::kill(control, rename_id).await?;
+                return Err(error);
+            }
+            failpoint::hit("cut_over_before_rename");
+            lock.query_drop(format!("DROP TABLE {} {OWN_COMMENT}", names::old(source)))
+                .await?;
+            // From here on the RENAME goes on however this session ends, and rightly so.
+            Ok(lock.query_drop("UNLOCK TABLES").await?)
+        };
+        let (renamed, released) = join(rename.query_drop(sql), release).await;
+        released?;
+        Ok(renamed?)
+    }
+
+    /// Ends the attempt's sessions, then looks. `None`: it is swapped after all; `Some`: it is not, and why.
+    async fn what_happened(&mut self, why: Error) -> Result<Option<String>> {
+        let ids = self.sessions.ids();
+        let mut reached = sessions::end(&mut self.sessions.control, &ids).await;
+        for _ in 0..MAX_QUESTIONS {
+            let looked = match reached {
+                Ok(()) => look(&mut self.sessions.control, self.context.plan.source_name()).await,
+                Err(error) => Err(error),
+            };
+            match looked {
+                Ok(Where::Swapped) => return Ok(None),
+                Ok(Where::NotSwapped) => return put_off_or_fail(why),
+                Ok(other) => {
+                    return Err(Error::OutcomeUnknown(format!(
+                        "after RENAME the tables are {other:?}: {why}"
+                    )));
+                }
+                Err(_) => {
+                    tokio::time::sleep(Duration::from_millis(250)).await;
+                    reached = self.reconnect(&ids).await;
+                }
+            }
+        }
+        Err(Error::OutcomeUnknown(format!(
+            "RENAME was sent and the server cannot be asked: {why}"
+        )))
+    }
+
+    async fn reconnect(&mut self, ids: &[u32]) -> Result<()> {
+        self.sessions.control = self.context.upstream.control().await?;
+        // After a restart of the server these ids could be another's, but then ours are gone, too.
+        if self.sessions.lock.id() < self.sessions.control.id() {
+            sessions::end(&mut self.sessions.control, ids).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Shows that the session still holds its table locks: a `START TRANSACTION` in the drain would have given them back
+/// without a word. Under LOCK TABLES a table that is not locked cannot be read (1100), even one that does not exist.
+async fn prove_locked(lock: &mut Conn, source: &TableName) -> Result<()> {
+    const NOT_LOCKED: u16 = 1100;
+    let unlocked = TableName {
+        schema: names::ghost(source).schema,
+        table: Ident::new("alterego_not_locked"),
+    };
+    let read = lock
+        .query_drop(format!("SELECT 1 FROM {unlocked} LIMIT 1"))
+        .await
+        .map_err(Error::from);
+    match read {
+        Err(error) if error.server().is_some_and(|server| server.code == NOT_LOCKED) => Ok(()),
+        Err(error) if matches!(error, Error::Transient(_)) => Err(error),
+        _ => Err(Error::fatal("the table locks were given back before the swap")),
+    }
+}
+
+/// Waits until RENAME is seen to wait for the table lock of the source.
+///
+/// It requests its locks in name order, and the source's, which sorts first, is held. So the first table lock it waits
+/// for is the source's; where the lock queue can be read, it is read, too.
+async fn prove_waiting(control: &mut Conn, id: u32, context: &Context, deadline: Deadline) -> Result<()> {
+    let source = context.plan.source_name();
+    let waiting = format!(
+        "SELECT COUNT(*) FROM information_schema.processlist \
+         WHERE id = {id} AND state = 'Waiting for table metadata lock' AND info = {}",
+        quoted_text(&rename_sql(source))
+    );
+    let queue = format!(
+        "SELECT COUNT(*), COALESCE(SUM(m.lock_status = 'PENDING' AND m.object_schema = {} AND m.object_name = {}), 0) \
+         FROM performance_schema.metadata_locks m \
+         JOIN performance_schema.threads t ON t.thread_id = m.owner_thread_id WHERE t.processlist_id = {id}",
+        quoted_text(source.schema.as_str()),
+        quoted_text(source.table.as_str()),
+    );
+    while Deadline::now() < deadline {
+        let waits = control
+            .query_first::<u64, _>(waiting.as_str())
+            .await?
+            .unwrap_or(0)
+            == 1;
+        // Off, not instrumented or not readable: then there is nothing to contradict the state.
+        let queued: Option<(u64, u64)> = match waits {
+            true => control.query_first(queue.as_str()).await.unwrap_or(None),
+            false => None,
+        };
+        if waits && queued.is_none_or(|(locks, pending)| locks == 0 || pending > 0) {
+            return Ok(());
+        }
+        tokio::time::sleep(BETWEEN_PROOFS).await;
+    }
+    Err(over_budget("RENAME's way to the lock"))
+}
+
+fn over_budget(step: &str) -> Error {
+    Error::Transient(mysql_async::Error::Io(mysql_async::IoError::Io(
+        std::io::Error::new(
+            std::io::ErrorKind::TimedOut,
+            format!("{step} took longer than the budget"),
+        ),
+    )))
+}
+
+/// Nothing has happened: whether another attempt makes sense.
+fn put_off_or_fail(why: Error) -> Result<Option<String>> {
+    /// A session or a statement of ours was killed: 1317, 1053, 1927, or a connection that ended.
+    const INTERRUPTED: u16 = 1317;
+    /// The sentry was still there when RENAME got its locks: the locking session died early (MariaDB).
+    const TABLE_EXISTS: u16 = 1050;
+    match why {
+        Error::Transient(_) => Ok(Some(why.to_string())),
+        // The end of another migration removed the old tables' schema while it was empty. RENAME is all or nothing.
+        _ if why.is_unknown_schema() => Ok(Some(why.to_string())),
+        Error::Answer(ref server) if matches!(server.code, INTERRUPTED | TABLE_EXISTS) => {
+            Ok(Some(why.to_string()))
+        }
+        other => Err(other),
+    }
+}

@@ -1,0 +1,41 @@
+//! The new table goes on counting where the source stopped.
+//!
+//! Rows alone do not say where that is: the newest ones may be deleted. A counter the client's own clause set higher
+//! stays.
+
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+
+use crate::binlog::OWN_COMMENT;
+use crate::ident::quoted_text;
+use crate::plan::Plan;
+use crate::{Result, TableName};
+
+/// Raises the ghost's counter to the source's. Both are locked by `conn`, so neither moves meanwhile.
+pub(super) async fn carry_over(conn: &mut Conn, plan: &Plan) -> Result<()> {
+    if !plan.ghost.columns.iter().any(|column| column.auto_increment) {
+        return Ok(());
+    }
+    let source = counter(conn, plan.source_name()).await?;
+    let ghost = counter(conn, plan.ghost_name()).await?;
+    match source {
+        Some(source) if ghost.is_none_or(|ghost| ghost < source) => {
+            let sql = format!(
+                "ALTER TABLE {} AUTO_INCREMENT={source} {OWN_COMMENT}",
+                plan.ghost_name()
+            );
+            Ok(conn.query_drop(sql).await?)
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn counter(conn: &mut Conn, table: &TableName) -> Result<Option<u64>> {
+    let sql = format!(
+        "SELECT auto_increment FROM information_schema.tables WHERE table_schema={} AND table_name={}",
+        quoted_text(table.schema.as_str()),
+        quoted_text(table.table.as_str()),
+    );
+    let counter: Option<Option<u64>> = conn.query_first(sql).await?;
+    Ok(counter.flatten())
+}

@@ -1,0 +1,246 @@
+//! The cut-over: the ghost takes the source's place, in one RENAME that nobody can look into the middle of.
+//!
+//! # Why no write is lost
+//! 1. The table locks are granted only after every transaction that wrote to the source has ended, and a session gives
+//!    its metadata locks back after its commit is complete, through the wait for a semi-sync replica too. So every
+//!    write the source will ever have seen is in the binary log before the position is read under the lock.
+//! 2. Everything through that position is reconciled by the session that holds the locks, before it renames.
+//! 3. MySQL: the same session renames, under its locks. MariaDB forbids that; there another session's RENAME waits for
+//!    the locks, and it is shown to wait for the *source's* before the locks are given back. A waiting exclusive request
+//!    goes before every later one and before the writers that wait already, so nothing writes in between. RENAME
+//!    requests its locks in name order, so it must be the source whose name sorts first (see [`crate::names`]).
+//! 4. If MariaDB's locks are lost early, because their session dies, RENAME must not go on. It cannot: a sentry
+//!    table stands at the name the source would be moved to, and only the locking session removes it, after
+//!    the drain and after the proof.
+//!
+//! # Why the application only sees a pause
+//! No lock is requested while a session is known to hold the table for long. The gate is closed and the applier at rest
+//! before the request, so it waits for open transactions only. At the end of the budget the sessions are killed, the
+//! gate is opened, and another attempt follows later. A killed attempt changes nothing: reconciling again is idempotent.
+
+mod attempt;
+mod auto_increment;
+mod gate;
+mod look;
+mod quiet;
+mod sessions;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+use rand::RngExt;
+use tokio::sync::watch;
+
+use self::attempt::Attempt;
+use self::look::SENTRY_COMMENT;
+use crate::binlog::OWN_COMMENT;
+use crate::follower::Follower;
+use crate::old_table::drop_table;
+use crate::plan::Plan;
+use crate::session::Upstream;
+use crate::verify::{Verified, interrupted};
+use crate::{Error, Flavor, Result, TableName, names};
+
+pub use gate::{NoGate, TrafficGate};
+pub use look::{Where, finish, look};
+pub(crate) use sessions::kill_query;
+
+/// The longest pause of the application in one attempt, unless configured otherwise.
+pub const DEFAULT_BUDGET: Duration = Duration::from_millis(250);
+
+/// Changes outstanding at which an attempt is worth it: a few batches.
+const SMALL_BACKLOG: usize = 500;
+const BETWEEN_CHECKS: Duration = Duration::from_millis(20);
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// Sessions that may hold other tables only are waited for at most this long.
+const FIRST_PATIENCE: Duration = Duration::from_secs(3);
+const LONGEST_PATIENCE: Duration = Duration::from_secs(60);
+/// A long wait is told about this often.
+const BETWEEN_REMINDERS: Duration = Duration::from_secs(30);
+
+/// Persists that the swap is about to happen.
+#[async_trait]
+pub trait Recorder: Send + Sync {
+    /// From now on only [`look`] can tell whether the swap has happened. Called before every attempt.
+    async fn cutting_over(&self) -> Result<()>;
+}
+
+/// What the cut-over works on.
+pub struct Context {
+    /// The tables.
+    pub plan: Arc<Plan>,
+    /// The server.
+    pub upstream: Upstream,
+    /// Keeps the ghost in step, and is at rest during an attempt.
+    pub follower: Arc<dyn Follower>,
+    /// Holds the application's statements.
+    pub gate: Arc<dyn TrafficGate>,
+    /// The longest pause of the application in one attempt.
+    pub budget: Duration,
+    /// Persists the step.
+    pub recorder: Arc<dyn Recorder>,
+    /// Becomes true when the migration is to be given up.
+    pub cancelled: watch::Receiver<bool>,
+}
+
+/// A swap that has happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Swapped {
+    /// How long the application was held by the attempt that succeeded.
+    pub held: Duration,
+    /// Attempts made, with that one.
+    pub attempts: u32,
+}
+
+/// How an attempt ended that left everything as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Outcome {
+    Swapped { held: Duration },
+    Missed { held: Duration, why: String },
+}
+
+/// Puts the ghost into the source's place, in as many attempts as it takes. After success the follower stays paused: what
+/// it followed is gone.
+///
+/// # Errors
+/// The answer 1317 when cancelled, an answer of the drain where the data refuses the change, [`Error::OutcomeUnknown`] when the server cannot be asked what became of the RENAME,
+/// [`Error::Fatal`] when it refuses a statement.
+pub async fn swap(context: &Context, verified: Verified) -> Result<Swapped> {
+    tracing::debug!(rows = verified.rows(), table = %context.plan.source_name(), "the cut-over begins");
+    let mut patience = FIRST_PATIENCE;
+    let mut pause = FIRST_PAUSE;
+    for attempts in 1.. {
+        let why = match context.attempt(patience).await {
+            Ok(Outcome::Swapped { held }) => return Ok(Swapped { held, attempts }),
+            Ok(Outcome::Missed { held, why }) => format!("{why}, after {} ms", held.as_millis()),
+            Err(error @ Error::Transient(_)) => error.to_string(),
+            Err(error) => return Err(error),
+        };
+        tracing::info!(table = %context.plan.source_name(), attempts, why, "cut-over put off");
+        let jitter = rand::rng().random_range(0.5..1.5);
+        context.pause(pause.mul_f64(jitter)).await?;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        patience = (patience * 2).min(LONGEST_PATIENCE);
+    }
+    Err(interrupted())
+}
+
+impl Context {
+    async fn attempt(&self, patience: Duration) -> Result<Outcome> {
+        self.wait_until_quiet(patience).await?;
+        let mut attempt = Attempt::prepare(self).await.map_err(refused)?;
+        match self.make_room(attempt.control()).await {
+            Err(error) if error.is_unknown_schema() => {
+                return Ok(Outcome::Missed {
+                    held: Duration::ZERO,
+                    why: SCHEMA_REMOVED.to_owned(),
+                });
+            }
+            other => other.map_err(refused)?,
+        }
+        self.recorder.cutting_over().await?;
+        attempt.run().await
+    }
+
+    /// Waits until the backlog is small and nobody is known to hold the table for long.
+    async fn wait_until_quiet(&self, patience: Duration) -> Result<()> {
+        let mut control = self.upstream.control().await?;
+        let began = Instant::now();
+        let mut reminded = began;
+        loop {
+            self.check_cancelled()?;
+            let backlog = self.follower.backlog();
+            let others = quiet::in_the_way(
+                &mut control,
+                self.upstream.flavor(),
+                self.plan.source_name(),
+                self.budget,
+            )
+            .await?;
+            let free = others.sessions.is_empty() || (!others.certain && began.elapsed() > patience);
+            if free && backlog <= SMALL_BACKLOG {
+                return Ok(control.disconnect().await?);
+            }
+            if reminded.elapsed() > BETWEEN_REMINDERS {
+                reminded = Instant::now();
+                tracing::info!(
+                    table = %self.plan.source_name(), backlog, sessions = ?others.sessions,
+                    "the cut-over waits for these sessions, or for the backlog"
+                );
+            }
+            tokio::time::sleep(BETWEEN_CHECKS).await;
+        }
+    }
+
+    /// Clears the name the source will be moved to, and on MariaDB puts the sentry there.
+    ///
+    /// A table replaced by an earlier migration and still kept makes room for the newer one.
+    async fn make_room(&self, conn: &mut Conn) -> Result<()> {
+        let source = self.plan.source_name();
+        let old = names::old(source);
+        let tables = look::tables(conn, source).await?;
+        if tables.verdict() != Where::NotSwapped {
+            return Err(Error::fatal(format!(
+                "{source} or its ghost is not in its place: {:?}",
+                tables.verdict()
+            )));
+        }
+        if tables.old_name_taken {
+            drop_table(conn, &old).await?;
+        }
+        conn.query_drop(format!(
+            "CREATE DATABASE IF NOT EXISTS {} {OWN_COMMENT}",
+            old.schema
+        ))
+        .await?;
+        if self.upstream.flavor() == Flavor::MariaDb {
+            conn.query_drop(format!(
+                "CREATE TABLE {old} (sentry INT) ENGINE=InnoDB COMMENT='{SENTRY_COMMENT}' {OWN_COMMENT}"
+            ))
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn pause(&self, pause: Duration) -> Result<()> {
+        let mut cancelled = self.cancelled.clone();
+        // A sender that is gone cannot cancel any more: then only the time counts.
+        let asked = async {
+            if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => Ok(()),
+            () = asked => Err(interrupted()),
+        }
+    }
+
+    fn check_cancelled(&self) -> Result<()> {
+        match *self.cancelled.borrow() {
+            true => Err(interrupted()),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The end of another migration removes that schema while it is empty. Nothing has happened then.
+const SCHEMA_REMOVED: &str = "the schema of the replaced tables was being removed";
+
+/// A statement of the engine's own that the server refuses is no answer to the client's.
+fn refused(error: Error) -> Error {
+    match error {
+        Error::Answer(server) => Error::fatal(format!("the cut-over failed: {server}")),
+        other => other,
+    }
+}
+
+/// The statement that swaps the tables.
+fn rename_sql(source: &TableName) -> String {
+    let (ghost, old) = (names::ghost(source), names::old(source));
+    format!("RENAME TABLE {source} TO {old}, {ghost} TO {source} {OWN_COMMENT}")
+}

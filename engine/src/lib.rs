@@ -1,0 +1,39 @@
+//! One online schema change of a MySQL or MariaDB table.
+//!
+//! The engine never sees a client packet: it is given the text of an ALTER, the table it names and the
+//! settings of the session that sent it, and rebuilds the table as a ghost table beside it, keeps it in step
+//! from the binary log, verifies it and swaps it in.
+
+pub mod alter;
+pub mod applier;
+pub mod binlog;
+pub mod checkpoint;
+pub mod chunk;
+mod conversion;
+pub mod counters;
+pub mod cut_over;
+pub mod error;
+pub mod failpoint;
+pub mod flavor;
+pub mod follower;
+pub mod ghost;
+pub mod ident;
+pub mod key;
+pub mod mapping;
+pub mod migration;
+pub mod names;
+pub mod old_table;
+pub mod plan;
+pub mod position;
+pub mod preflight;
+mod processlist;
+pub mod reconcile;
+pub mod row_copy;
+pub mod session;
+pub mod table;
+pub mod throttle;
+pub mod verify;
+
+pub use error::{Error, Refusal, Result, ServerError};
+pub use flavor::{Flavor, ServerVersion};
+pub use ident::{Ident, TableName};

@@ -1,0 +1,60 @@
+//! Which process works on a table: the one that holds its advisory lock in the upstream.
+//!
+//! The lock lives as long as its connection, so a process that dies gives it up by dying. Losing it is not a
+//! danger to the data — every write of the engine copies the source's present truth under a lock, whoever
+//! does it, and only one swap can find the ghost — but two processes would do the work twice.
+
+use std::time::Duration;
+
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+
+use crate::ident::quoted_text;
+use crate::session::Upstream;
+use crate::{Result, TableName};
+
+/// Shorter than any sensible `wait_timeout`.
+const KEEP_INTERVAL: Duration = Duration::from_secs(30);
+
+/// The advisory lock on one table, held by a connection of its own.
+#[derive(Debug)]
+pub(super) struct Ownership {
+    conn: Conn,
+}
+
+impl Ownership {
+    /// Takes the lock on `table`, or `None` when another process has it.
+    ///
+    /// # Errors
+    /// Those of connecting and of the statement.
+    pub(super) async fn take(upstream: &Upstream, table: &TableName) -> Result<Option<Self>> {
+        let mut conn = upstream.control().await?;
+        let full_name = format!("{}.{}", table.schema.as_str(), table.table.as_str());
+        // A lock's name has 64 characters at most, a table's full name up to 129: hence the digest.
+        let query = format!(
+            "SELECT GET_LOCK(CONCAT('alterego:', LEFT(SHA2({}, 256), 48)), 0)",
+            quoted_text(&full_name)
+        );
+        let taken: Option<Option<i64>> = conn.query_first(query).await?;
+        Ok((taken == Some(Some(1))).then_some(Self { conn }))
+    }
+
+    /// Keeps the lock's connection from idling out, for as long as it is polled.
+    pub(super) async fn keep(&mut self) -> std::convert::Infallible {
+        loop {
+            tokio::time::sleep(KEEP_INTERVAL).await;
+            if let Err(error) = self.conn.ping().await {
+                tracing::warn!(%error, "the advisory lock on the table is lost; the migration goes on");
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Gives the lock up.
+    pub(super) async fn release(self) {
+        // The lock goes with the connection, whichever way that ends.
+        if let Err(error) = self.conn.disconnect().await {
+            tracing::debug!(%error, "the ownership connection ended");
+        }
+    }
+}

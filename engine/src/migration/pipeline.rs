@@ -1,0 +1,248 @@
+//! The work itself: rows copied and changes followed at the same time, then compared, then swapped.
+//!
+//! # Who runs
+//! The streamer's task feeds the applier; the row copy runs beside it; both tell the ledger, and the ledger's word is
+//! persisted. What ends the stream ends the copy and the comparison at once. The swap is never given up from outside:
+//! it notices by itself, while it can still be undone, that the stream is gone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+
+use super::Shared;
+use super::follow::{CHANNEL_ITEMS, StreamFailure, follow};
+use super::outcome::{Altered, Warning};
+use super::phase::{Event, Phase};
+use super::prepare::Prepared;
+use super::running::Running;
+use crate::applier::{self, ApplierHandle, Options};
+use crate::binlog::{StreamRequest, Streamer};
+use crate::checkpoint::Ledger;
+use crate::chunk::SizeLimits;
+use crate::cut_over::{self, Recorder};
+use crate::plan::Plan;
+use crate::row_copy::{self, CopyReport, RowCopy};
+use crate::verify::{self, Verified};
+use crate::{Error, Result, failpoint, throttle};
+
+/// Chunks written at a time. Two keep two cores and the log's flushes busy; more only add to what the
+/// application waits behind.
+const COPY_WORKERS: usize = 2;
+
+/// How many warnings are kept for the client: `max_error_count` of its session cuts them further.
+const MAX_WARNINGS: usize = 1024;
+
+/// How often a checkpoint is persisted, if there is a new one.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Carries a prepared migration to its swap.
+pub(super) async fn carry(
+    shared: &Arc<Shared>,
+    running: &Arc<Running>,
+    prepared: Prepared,
+) -> Result<Altered> {
+    let pipeline = Pipeline::start(shared, running, prepared).await?;
+    let result = pipeline.phases().await;
+    let stream = pipeline.stream.clone();
+    pipeline.stop().await;
+    // An ended stream ends the applier, and that is what everybody else hears of; why, the stream has said.
+    result.map_err(|error| match error {
+        Error::Answer(_) => error,
+        heard => stream.take().unwrap_or(heard),
+    })
+}
+
+struct Pipeline {
+    shared: Arc<Shared>,
+    running: Arc<Running>,
+    plan: Arc<Plan>,
+    ledger: Ledger,
+    applier: ApplierHandle,
+    stream: StreamFailure,
+    tasks: [AbortHandle; 3],
+}
+
+impl Pipeline {
+    async fn start(shared: &Arc<Shared>, running: &Arc<Running>, prepared: Prepared) -> Result<Self> {
+        let Prepared {
+            plan,
+            start,
+            frontier,
+        } = prepared;
+        let request = StreamRequest {
+            source: plan.source.name.clone(),
+            columns: plan.source.columns.len(),
+            key: plan.key.clone(),
+            start: start.clone(),
+        };
+        let streamer = Streamer::open(&shared.upstream, request).await?;
+        let ledger = Ledger::start(&plan, frontier, Some(start));
+        let (changes, received) = mpsc::channel(CHANNEL_ITEMS);
+        let counters = Arc::clone(&running.counters);
+        let applier = applier::start(
+            Arc::clone(&plan),
+            shared.upstream.clone(),
+            received,
+            Options::default(),
+            ledger.clone(),
+            Arc::clone(&counters),
+        );
+        let stream = StreamFailure::default();
+        let following = follow(streamer, ledger.watermark(), changes, counters, stream.clone());
+        let throttling =
+            throttle::watch_reasons(shared.upstream.clone(), applier.clone(), running.throttle.clone());
+        let persisting = persist(Arc::clone(shared), Arc::clone(running), ledger.clone());
+        let tasks = [
+            tokio::spawn(following).abort_handle(),
+            tokio::spawn(throttling).abort_handle(),
+            tokio::spawn(persisting).abort_handle(),
+        ];
+        Ok(Self {
+            shared: Arc::clone(shared),
+            running: Arc::clone(running),
+            plan,
+            ledger,
+            applier,
+            stream,
+            tasks,
+        })
+    }
+
+    async fn phases(&self) -> Result<Altered> {
+        let report = tokio::select! {
+            report = copy(&self.shared, &self.running, &self.plan, &self.ledger) => report?,
+            error = self.applier.failed() => return Err(error),
+        };
+        self.enter(Event::Copied).await?;
+        failpoint::hit("copied");
+        let verified = tokio::select! {
+            verified = compare(&self.shared, &self.running, &self.plan, &self.applier) => verified?,
+            error = self.applier.failed() => return Err(error),
+        };
+        failpoint::hit("verified");
+        let altered = self.altered(report, &verified);
+        self.running.advance(Event::Verified)?;
+        self.swap(verified).await?;
+        self.running.advance(Event::Swapped)?;
+        failpoint::hit("swapped");
+        Ok(altered)
+    }
+
+    async fn enter(&self, event: Event) -> Result<()> {
+        let phase = self.running.advance(event)?;
+        tracing::info!(migration = self.running.id(), table = %self.plan.source_name(), %phase, "next phase");
+        self.shared.store.enter(self.running.id(), phase, None).await
+    }
+
+    async fn swap(&self, verified: Verified) -> Result<()> {
+        let context = cut_over::Context {
+            plan: Arc::clone(&self.plan),
+            upstream: self.shared.upstream.clone(),
+            follower: Arc::new(self.applier.clone()),
+            gate: Arc::clone(&self.shared.gate),
+            budget: cut_over::DEFAULT_BUDGET,
+            recorder: Arc::new(Record {
+                shared: Arc::clone(&self.shared),
+                id: self.running.id(),
+            }),
+            cancelled: self.running.cancelled(),
+        };
+        let swapped = cut_over::swap(&context, verified).await?;
+        tracing::info!(
+            migration = self.running.id(), table = %self.plan.source_name(),
+            held_ms = swapped.held.as_millis(), attempts = swapped.attempts, "the tables are swapped"
+        );
+        Ok(())
+    }
+
+    fn altered(&self, report: CopyReport, verified: &Verified) -> Altered {
+        let of_definition = self.plan.definition_warnings.clone();
+        let warning_count = report.warning_count + of_definition.len() as u64;
+        let warnings: Vec<Warning> = of_definition.into_iter().chain(report.warnings).collect();
+        let rows = if self.plan.native_copies {
+            verified.rows()
+        } else {
+            0
+        };
+        Altered {
+            rows,
+            warning_count,
+            warnings,
+        }
+    }
+
+    async fn stop(self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
+        self.applier.stop().await;
+    }
+}
+
+/// Persists each step of the cut-over that a crash must find recorded.
+struct Record {
+    shared: Arc<Shared>,
+    id: u64,
+}
+
+#[async_trait::async_trait]
+impl Recorder for Record {
+    async fn cutting_over(&self) -> Result<()> {
+        self.shared.store.enter(self.id, Phase::CuttingOver, None).await
+    }
+}
+
+async fn copy(shared: &Shared, running: &Running, plan: &Arc<Plan>, ledger: &Ledger) -> Result<CopyReport> {
+    row_copy::run(RowCopy {
+        plan: Arc::clone(plan),
+        upstream: shared.upstream.clone(),
+        ledger: ledger.clone(),
+        counters: Arc::clone(&running.counters),
+        workers: COPY_WORKERS,
+        limits: SizeLimits::default(),
+        throttle: running.throttle.subscribe(),
+        cancel: running.cancelled(),
+        warnings_max: MAX_WARNINGS,
+    })
+    .await
+}
+
+async fn compare(
+    shared: &Shared,
+    running: &Running,
+    plan: &Arc<Plan>,
+    applier: &ApplierHandle,
+) -> Result<Verified> {
+    verify::run(&verify::Context {
+        plan: Arc::clone(plan),
+        upstream: shared.upstream.clone(),
+        follower: Arc::new(applier.clone()),
+        counters: Arc::clone(&running.counters),
+        cancelled: running.cancelled(),
+    })
+    .await
+}
+
+/// Writes the ledger's word to the state table, now and then. A checkpoint that cannot be written only means that
+/// a resumed migration begins at the one before.
+async fn persist(shared: Arc<Shared>, running: Arc<Running>, ledger: Ledger) {
+    let mut checkpoints = ledger.checkpoint();
+    while checkpoints.changed().await.is_ok() {
+        let checkpoint = checkpoints.borrow_and_update().clone();
+        if let Some(checkpoint) = checkpoint {
+            let position = checkpoint.position.encode();
+            let frontier = checkpoint.copied_through.encode();
+            let counters = &running.counters;
+            let (rows, changes) = (counters.rows_copied.get(), counters.changes_applied.get());
+            let saved = shared
+                .store
+                .checkpoint(running.id(), &position, &frontier, rows, changes)
+                .await;
+            if let Err(error) = saved {
+                tracing::warn!(migration = running.id(), %error, "a checkpoint could not be saved");
+            }
+            failpoint::hit("checkpointed");
+        }
+        tokio::time::sleep(CHECKPOINT_INTERVAL).await;
+    }
+}

@@ -1,0 +1,223 @@
+//! Before the first row is copied: what is to be done, and from where.
+
+use std::sync::Arc;
+
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+
+use super::Shared;
+use super::outcome::Altered;
+use super::phase::{Event, Phase};
+use super::running::Running;
+use super::store::{Record, Task};
+use crate::alter::{self, NotOurs, ReadMode, Statement};
+use crate::checkpoint::Frontier;
+use crate::cut_over::{self, Where};
+use crate::ident::quoted_text;
+use crate::plan::Plan;
+use crate::position::{self, Position};
+use crate::table::Table;
+use crate::{Error, Flavor, Result, failpoint, ghost, preflight};
+
+/// A migration that can begin to copy, or go on.
+pub(super) struct Prepared {
+    /// What it does.
+    pub(super) plan: Arc<Plan>,
+    /// From where the stream is followed.
+    pub(super) start: Position,
+    /// Up to where rows are copied already.
+    pub(super) frontier: Frontier,
+}
+
+/// What a resumed migration finds.
+pub(super) enum Standing {
+    /// It can go on.
+    Ready(Box<Prepared>),
+    /// An earlier attempt had swapped the tables, and did not live to say so.
+    AlreadySwapped(Altered),
+}
+
+/// Builds the ghost of a migration that begins, or begins afresh.
+pub(super) async fn fresh(shared: &Shared, running: &Running) -> Result<Prepared> {
+    let task = running.task();
+    let mut conn = shared.upstream.control().await?;
+    let statement = understood(task, shared.upstream.flavor())?;
+    let source = Table::load(&mut conn, &task.source).await?;
+    preflight::check(&statement, &source).map_err(Error::Refused)?;
+    if running.id() == 0 {
+        running.set_id(
+            shared
+                .store
+                .accept(task, shared.config.keep_old_table.as_secs())
+                .await?,
+        );
+    }
+    tracing::info!(migration = running.id(), table = %source.name, statement = %task.statement, "the migration begins");
+    failpoint::hit("accepted");
+    let plan = ghost::build(&shared.upstream, &source, &statement, &task.settings).await?;
+    failpoint::hit("ghost_built");
+    // The position comes before the first row is read and after the definition: a change of the definition in
+    // between would be in neither.
+    let start = Position::current(&mut conn, shared.upstream.flavor()).await?;
+    same_definition(&mut conn, &source).await?;
+    let rows = estimate_rows(&mut conn, &source).await?;
+    running.set_rows_estimated(rows);
+    shared
+        .store
+        .prepared(
+            running.id(),
+            &source.create,
+            plan.native_copies,
+            &start.encode(),
+            rows,
+        )
+        .await?;
+    running.advance(Event::Prepared)?;
+    failpoint::hit("prepared");
+    Ok(Prepared {
+        plan: Arc::new(plan),
+        start,
+        frontier: Frontier::Nothing,
+    })
+}
+
+/// Takes up a migration where its record says it stands.
+pub(super) async fn resumed(shared: &Shared, running: &Running, record: Record) -> Result<Standing> {
+    let mut conn = shared.upstream.control().await?;
+    if record.phase == Phase::CuttingOver
+        && cut_over::look(&mut conn, &record.task.source).await? == Where::Swapped
+    {
+        let rows = if record.native_copies {
+            record.rows_copied
+        } else {
+            0
+        };
+        return Ok(Standing::AlreadySwapped(Altered {
+            rows,
+            ..Altered::default()
+        }));
+    }
+    match checkpointed(shared, &mut conn, &record).await? {
+        Ok(prepared) => {
+            running.advance(Event::Resumed)?;
+            shared.store.enter(record.id, Phase::Copying, None).await?;
+            tracing::info!(migration = record.id, table = %record.task.source, rows = record.rows_copied, "the migration goes on from its checkpoint");
+            Ok(Standing::Ready(Box::new(prepared)))
+        }
+        Err(reason) => {
+            if record.phase != Phase::Preparing {
+                running.advance(Event::StartOver)?;
+                shared.store.enter(record.id, Phase::Preparing, None).await?;
+            }
+            tracing::info!(migration = record.id, table = %record.task.source, reason, "the migration starts over");
+            Ok(Standing::Ready(Box::new(fresh(shared, running).await?)))
+        }
+    }
+}
+
+/// The state a checkpoint speaks of, or why it cannot be gone on from.
+async fn checkpointed(shared: &Shared, conn: &mut Conn, record: &Record) -> Result<Result<Prepared, String>> {
+    if record.phase == Phase::Preparing {
+        return Ok(Err("it had not begun to copy".to_owned()));
+    }
+    let (Some(position), frontier) = (&record.position, &record.frontier) else {
+        return Ok(Err("it has no checkpoint".to_owned()));
+    };
+    let start = Position::decode(position)?;
+    let frontier = frontier
+        .as_deref()
+        .map_or(Ok(Frontier::Nothing), Frontier::decode)?;
+    let source = Table::load(conn, &record.task.source).await?;
+    if !same_create(&source.create, &record.source_create) {
+        return Err(Error::fatal(
+            "the table's definition was changed while the migration stood still",
+        ));
+    }
+    if let Err(missing) = position::can_resume(conn, shared.upstream.flavor(), &start).await? {
+        return Ok(Err(missing));
+    }
+    let statement = understood(&record.task, shared.upstream.flavor())?;
+    match ghost::adopt(
+        conn,
+        &source,
+        &statement,
+        &record.task.settings,
+        record.native_copies,
+    )
+    .await
+    {
+        Ok(plan) => Ok(Ok(Prepared {
+            plan: Arc::new(plan),
+            start,
+            frontier,
+        })),
+        Err(Error::Refused(reason)) => Ok(Err(format!("the ghost table is not as it was left: {reason}"))),
+        Err(error) => Err(error),
+    }
+}
+
+fn understood(task: &Task, flavor: Flavor) -> Result<Statement> {
+    let mode = ReadMode {
+        ansi_quotes: task.ansi_quotes,
+        no_backslash_escapes: task.no_backslash_escapes,
+    };
+    alter::understand(&task.statement, mode, flavor).map_err(|not_ours| match not_ours {
+        NotOurs::Native(refusal) => Error::Refused(refusal),
+        NotOurs::Unrelated => Error::refused("it is no change of a table"),
+    })
+}
+
+async fn same_definition(conn: &mut Conn, source: &Table) -> Result<()> {
+    let now = Table::load(conn, &source.name).await?;
+    if same_create(&now.create, &source.create) {
+        Ok(())
+    } else {
+        Err(Error::refused(
+            "another statement changed the table at the same moment",
+        ))
+    }
+}
+
+/// Whether two `SHOW CREATE TABLE` texts describe the same table: its AUTO_INCREMENT counter moves with inserts.
+fn same_create(one: &str, other: &str) -> bool {
+    without_counter(one) == without_counter(other)
+}
+
+fn without_counter(create: &str) -> String {
+    let Some((before, rest)) = create.rsplit_once(" AUTO_INCREMENT=") else {
+        return create.to_owned();
+    };
+    let after = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    format!("{before}{after}")
+}
+
+async fn estimate_rows(conn: &mut Conn, source: &Table) -> Result<u64> {
+    let query = format!(
+        "SELECT TABLE_ROWS FROM information_schema.TABLES WHERE TABLE_SCHEMA={} AND TABLE_NAME={}",
+        quoted_text(source.name.schema.as_str()),
+        quoted_text(source.name.table.as_str())
+    );
+    let rows: Option<Option<u64>> = conn.query_first(query).await?;
+    Ok(rows.flatten().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_counter_is_no_part_of_the_definition() {
+        let check = |one: &str, other: &str, same: bool| assert_eq!(same_create(one, other), same);
+        check(
+            "x) ENGINE=InnoDB AUTO_INCREMENT=5 DEFAULT",
+            "x) ENGINE=InnoDB DEFAULT",
+            true,
+        );
+        check(
+            "x) ENGINE=InnoDB AUTO_INCREMENT=5 DEFAULT",
+            "x) ENGINE=InnoDB AUTO_INCREMENT=66 DEFAULT",
+            true,
+        );
+        check("x) ENGINE=InnoDB DEFAULT", "y) ENGINE=InnoDB DEFAULT", false);
+    }
+}

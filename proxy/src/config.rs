@@ -1,0 +1,69 @@
+//! What a proxy is told at its start.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, UnixListener};
+
+/// Where clients connect; at least one of them.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    /// The TCP listener.
+    pub tcp: Option<TcpListener>,
+    /// The unix socket's listener.
+    pub unix: Option<UnixListener>,
+}
+
+/// Where the server is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Upstream {
+    /// By TCP.
+    Tcp {
+        /// Name or address.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// By unix socket. Accounts that need a full `caching_sha2_password` exchange can then log in by the proxy's
+    /// own unix socket only: a TCP client asks for the server's RSA key, and a server on a unix socket takes that
+    /// question for the password.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// A proxy's configuration.
+#[derive(Clone, Debug)]
+pub struct ProxyConfig {
+    /// The server.
+    pub upstream: Upstream,
+    /// How long a connection to the server may take.
+    pub connect_timeout: Duration,
+    /// How long a client may take to log in.
+    pub login_timeout: Duration,
+    /// How many clients may be connected; the next one is answered 1040.
+    pub max_clients: usize,
+    /// How long sessions may finish what they are doing at shutdown.
+    pub shutdown_grace: Duration,
+}
+
+impl ProxyConfig {
+    /// The defaults for a server.
+    pub fn new(upstream: Upstream) -> Self {
+        Self {
+            upstream,
+            connect_timeout: Duration::from_secs(10),
+            login_timeout: Duration::from_secs(30),
+            max_clients: 10_000,
+            shutdown_grace: Duration::from_secs(5),
+        }
+    }
+}

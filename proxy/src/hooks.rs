@@ -1,0 +1,172 @@
+//! What the proxy asks of whoever carries out schema changes.
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+/// How a session reads SQL text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadMode {
+    /// `"x"` is an identifier (`ANSI_QUOTES`).
+    pub ansi_quotes: bool,
+    /// `\` is an ordinary character (`NO_BACKSLASH_ESCAPES`).
+    pub no_backslash_escapes: bool,
+}
+
+/// What the hooks make of a statement.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// No schema change of a table: forward it and say nothing.
+    Unrelated,
+    /// A schema change the server must do itself: forward it and log why.
+    Native {
+        /// Reads as the end of "left to the server, because …".
+        reason: String,
+    },
+    /// A schema change that may be done online, once the server was asked.
+    Ask(Question),
+}
+
+/// How the server is asked about a schema change, on the client's own session.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The schema the statement names, if it names one (unquoted).
+    pub schema: Option<String>,
+    /// The table it names (unquoted).
+    pub table: String,
+    /// The client's statement in the form that is put to the server first.
+    pub first: Attempt,
+    /// A second form, put after the first was declined: a metadata-only change in place.
+    pub second: Option<Attempt>,
+}
+
+/// One form of the client's statement to put to the server.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The statement.
+    pub sql: String,
+    /// The error by which the server declines this form while accepting the change itself:
+    /// any error in this list, and, if `declined_text` is set, only with that text inside it.
+    pub declined_codes: Vec<u16>,
+    /// A text the declining error must contain.
+    pub declined_text: Option<String>,
+}
+
+/// The settings of the client's session that change what an ALTER means.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientSession {
+    /// `@@sql_mode`.
+    pub sql_mode: String,
+    /// `@@time_zone`.
+    pub time_zone: String,
+    /// `@@character_set_client`.
+    pub character_set_client: String,
+    /// `@@collation_connection`.
+    pub collation_connection: String,
+    /// `@@foreign_key_checks`.
+    pub foreign_key_checks: bool,
+    /// `@@max_error_count`: how many warnings a diagnostics area holds.
+    pub max_error_count: u32,
+}
+
+/// A schema change the server was asked about: it allows it, and it cannot do it at once.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The client's statement, unchanged.
+    pub sql: String,
+    /// How the session reads it.
+    pub mode: ReadMode,
+    /// The table's schema.
+    pub schema: String,
+    /// The table.
+    pub table: String,
+    /// The session's settings.
+    pub session: ClientSession,
+    /// The client's connection id, the server's own.
+    pub connection_id: u32,
+}
+
+/// One line of `SHOW WARNINGS`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// `Note`, `Warning` or `Error`.
+    pub level: String,
+    /// The error number.
+    pub code: u16,
+    /// The text.
+    pub message: String,
+}
+
+/// What the client is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// An OK packet.
+    Ok {
+        /// Affected rows.
+        affected: u64,
+        /// The info text, for example `Records: 0  Duplicates: 0  Warnings: 0`.
+        info: String,
+        /// The number of warnings; may exceed `warnings.len()`.
+        warning_count: u16,
+        /// What `SHOW WARNINGS` says next.
+        warnings: Vec<Warning>,
+    },
+    /// An ERR packet.
+    Err {
+        /// The error number.
+        code: u16,
+        /// The SQLSTATE, five characters.
+        state: String,
+        /// The text.
+        message: String,
+    },
+    /// The server must do it itself after all: forward the client's own bytes.
+    Native {
+        /// Reads as the end of "left to the server, because …".
+        reason: String,
+    },
+}
+
+/// How far a schema change has come, for MariaDB's progress packets.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Progress {
+    /// What is being done, for example `copying rows`.
+    pub stage: String,
+    /// The stage's number, from 1.
+    pub stage_number: u8,
+    /// How many stages there are.
+    pub stages: u8,
+    /// Percent of the stage, 0 to 100.
+    pub percent: f64,
+}
+
+/// The client's side of a running schema change.
+#[derive(Debug)]
+pub struct Held {
+    /// Becomes true when the client's statement is killed: the change is to be given up, unless it has happened.
+    pub cancelled: watch::Receiver<bool>,
+    /// Takes progress.
+    pub progress: watch::Sender<Progress>,
+}
+
+/// A result set made by the proxy itself; every column is text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grid {
+    /// Column names.
+    pub columns: Vec<String>,
+    /// Rows; `None` is NULL.
+    pub rows: Vec<Vec<Option<String>>>,
+}
+
+/// Whoever carries out schema changes.
+#[async_trait]
+pub trait Hooks: Send + Sync + 'static {
+    /// What to do with `sql`. Called for a statement that begins (after space and comments) with ALTER, CREATE,
+    /// DROP or OPTIMIZE; pure and quick.
+    fn inspect(&self, sql: &str, mode: ReadMode) -> Verdict;
+
+    /// Carries out a schema change. Dropping the future detaches the client from it and does not end it.
+    async fn alter(&self, request: Request, held: Held) -> Answer;
+
+    /// The rows of `SHOW MIGRATIONS`.
+    async fn migrations(&self) -> Grid;
+}

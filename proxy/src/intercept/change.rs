@@ -1,0 +1,315 @@
+//! A caught schema change, from the session's settings to its answer.
+//!
+//! Whatever is not fully understood on the way is forwarded: the client's own bytes, unchanged, so that the server words
+//! its own errors. Each change leaves one line in the log.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::Kept;
+use super::question::{INTERRUPTED, Put, interrupted};
+use super::settings::Settings;
+use crate::hooks::{Answer, Attempt, Question, Request, Verdict};
+use crate::protocol::ok::status;
+use crate::protocol::shape::Expect;
+use crate::session::{Catch, Caught, End, PreparedChange, Reply, Session};
+
+/// `ER_TABLE_NOT_LOCKED`.
+const TABLE_NOT_LOCKED: u16 = 1100;
+
+/// The next thing to do for a caught change.
+enum Course {
+    /// Forward it; the text ends "left to the server, because …".
+    Forward(String),
+    /// It is answered already.
+    Answered,
+    /// The client's statement was killed while the server was asked.
+    Interrupted,
+    /// It is to be carried out.
+    CarryOut(Box<Request>),
+}
+
+fn forward(reason: &str) -> Course {
+    Course::Forward(reason.to_owned())
+}
+
+impl Session {
+    /// Handles a caught schema change.
+    pub(super) async fn change(
+        &mut self,
+        caught: &Caught,
+        text: &str,
+        prepared: Option<&Arc<PreparedChange>>,
+    ) -> Result<(), End> {
+        self.kept = None;
+        if self.locks {
+            return self
+                .leave_to_server(
+                    caught,
+                    text,
+                    "the session holds locks (LOCK TABLES, FLUSH … WITH READ LOCK)",
+                )
+                .await;
+        }
+        let settings = match self.settings().await? {
+            Ok(settings) => settings,
+            Err(reply) if reply.error_code() == Some(INTERRUPTED) => {
+                self.answer_interrupted(caught);
+                return Ok(());
+            }
+            Err(_) => {
+                return self
+                    .leave_to_server(caught, text, "the session's settings are not readable")
+                    .await;
+            }
+        };
+        match self.ask_server(caught, text, prepared, &settings).await? {
+            Course::Answered => Ok(()),
+            Course::Interrupted => {
+                self.answer_interrupted(caught);
+                Ok(())
+            }
+            Course::Forward(reason) => self.leave_to_server(caught, text, &reason).await,
+            Course::CarryOut(request) => self.carry_out(caught, *request, &settings).await,
+        }
+    }
+
+    async fn ask_server(
+        &mut self,
+        caught: &Caught,
+        text: &str,
+        prepared: Option<&Arc<PreparedChange>>,
+        settings: &Settings,
+    ) -> Result<Course, End> {
+        let mode = settings.mode();
+        if prepared.is_some_and(|prepared| prepared.schema != settings.schema || prepared.mode != mode) {
+            return Ok(forward(
+                "the session's schema or sql_mode changed since the statement was prepared",
+            ));
+        }
+        if !settings.reads_as_utf8(text) {
+            return Ok(forward(
+                "the session's character set does not read the statement as UTF-8",
+            ));
+        }
+        let question = match self.shared.hooks.inspect(text, mode) {
+            Verdict::Ask(question) => question,
+            Verdict::Native { reason } => return Ok(Course::Forward(reason)),
+            Verdict::Unrelated => return Ok(forward("it changes no table")),
+        };
+        let Some(schema) = question.schema.clone().or_else(|| settings.schema.clone()) else {
+            return Ok(forward("no schema is selected"));
+        };
+        if let Some(course) = self.look_at_table(&question).await? {
+            return Ok(course);
+        }
+        if let Some(course) = self.put_question(caught, &question, settings).await? {
+            return Ok(course);
+        }
+        if let Some(course) = self.look_for_locks(&question).await? {
+            return Ok(course);
+        }
+        Ok(Course::CarryOut(Box::new(Request {
+            sql: text.to_owned(),
+            mode,
+            schema,
+            table: question.table,
+            session: settings.session.clone(),
+            connection_id: self.server.connection_id,
+        })))
+    }
+
+    /// Puts the statement's forms to the server; `None` when all were declined.
+    async fn put_question(
+        &mut self,
+        caught: &Caught,
+        question: &Question,
+        settings: &Settings,
+    ) -> Result<Option<Course>, End> {
+        let deadline = Instant::now() + settings.lock_wait_timeout;
+        let attempts: [Option<&Attempt>; 2] = [Some(&question.first), question.second.as_ref()];
+        for attempt in attempts.into_iter().flatten() {
+            let sequence = caught.header.sequence.wrapping_add(1);
+            match self.put(attempt, settings, deadline).await? {
+                Put::Declined => {}
+                Put::Unclear => return Ok(Some(forward("the server has an error for it"))),
+                Put::Done {
+                    payload,
+                    ok,
+                    warnings,
+                } => {
+                    if !warnings.is_empty() {
+                        self.kept = Some(Kept {
+                            warnings,
+                            count: u64::from(ok.warnings),
+                        });
+                    }
+                    self.answer(caught, sequence, &payload);
+                    self.log(
+                        question.schema.as_deref(),
+                        &question.table,
+                        "done by the server at once",
+                    );
+                    return Ok(Some(Course::Answered));
+                }
+                Put::Refused { payload, error } => {
+                    self.answer(caught, sequence, &payload);
+                    self.log(question.schema.as_deref(), &question.table, &error.message);
+                    self.kept = Some(Kept::error(error.code, error.message));
+                    return Ok(Some(Course::Answered));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Looks whether the table is none that could be rebuilt: a temporary one, a view, or none at all.
+    async fn look_at_table(&mut self, question: &Question) -> Result<Option<Course>, End> {
+        let reply = self
+            .ask(&format!("SHOW CREATE TABLE {}", quoted(question)))
+            .await?;
+        if reply.error_code() == Some(INTERRUPTED) {
+            return Ok(Some(Course::Interrupted));
+        }
+        let row = reply.into_first_row().unwrap_or_default();
+        let definition = row.into_iter().nth(1).flatten().unwrap_or_default();
+        let starts = |text: &str| {
+            let start = definition.get(..text.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(text.as_bytes()))
+        };
+        Ok(if starts("CREATE TABLE") {
+            None
+        } else if starts("CREATE TEMPORARY TABLE") {
+            Some(forward("it is a temporary table"))
+        } else {
+            Some(forward("the server shows no base table of that name"))
+        })
+    }
+
+    /// Looks for table locks that no statement of the session's showed us (a multi-statement text, a
+    /// `PREPARE … FROM`). Under such locks every other table, and every other alias, is refused with 1100.
+    async fn look_for_locks(&mut self, question: &Question) -> Result<Option<Course>, End> {
+        let probe = format!("SELECT 1 FROM {} AS alterego_probe LIMIT 0", quoted(question));
+        let found = match self.ask(&probe).await?.error_code() {
+            Some(TABLE_NOT_LOCKED) => return Ok(Some(forward("the session holds table locks"))),
+            Some(INTERRUPTED) => Some(Course::Interrupted),
+            _ => None,
+        };
+        if self.tracker.status & status::IN_TRANSACTION != 0 {
+            // Without autocommit the probe began a transaction, whose metadata lock the migrator would wait for.
+            self.ask("COMMIT AND NO CHAIN NO RELEASE").await?;
+        }
+        Ok(found)
+    }
+
+    /// Has the hooks carry the change out, and answers with what they say.
+    async fn carry_out(&mut self, caught: &Caught, request: Request, settings: &Settings) -> Result<(), End> {
+        let (schema, table, text) = (request.schema.clone(), request.table.clone(), request.sql.clone());
+        let mut sequence = caught.header.sequence.wrapping_add(1);
+        let first = sequence;
+        match self.hold(request, settings, &mut sequence).await? {
+            Answer::Ok {
+                affected,
+                info,
+                warning_count,
+                warnings,
+            } => {
+                // Leaves ROW_COUNT() and an empty diagnostics area behind, instead of the sleep's.
+                self.ask("DO 0").await?;
+                if warning_count > 0 {
+                    self.kept = Some(Kept {
+                        warnings,
+                        count: u64::from(warning_count),
+                    });
+                }
+                self.answer_ok(caught, sequence, affected, warning_count, &info);
+                self.log(Some(&schema), &table, "done online");
+                Ok(())
+            }
+            Answer::Err { code, state, message } => {
+                self.answer_err(caught, sequence, code, &state, &message);
+                self.log(Some(&schema), &table, &message);
+                self.kept = Some(Kept::error(code, message));
+                Ok(())
+            }
+            Answer::Native { reason } if sequence == first => {
+                self.leave_to_server(caught, &text, &reason).await
+            }
+            Answer::Native { reason } => {
+                // Progress packets have advanced the numbers the client expects, so the server's answer is renumbered.
+                self.log(
+                    Some(&schema),
+                    &table,
+                    &format!("left to the server, because {reason}"),
+                );
+                let reply = self.ask(&text).await?;
+                if let Reply::Ok { payload, .. } | Reply::Err { payload, .. } = reply {
+                    self.answer(caught, sequence, &payload);
+                    return Ok(());
+                }
+                Err(End::Protocol("the server answered a schema change with rows"))
+            }
+        }
+    }
+
+    /// Forwards the client's own bytes, unchanged.
+    async fn leave_to_server(&mut self, caught: &Caught, text: &str, reason: &str) -> Result<(), End> {
+        let start: String = text.chars().take(120).collect();
+        tracing::info!(
+            connection = self.server.connection_id,
+            statement = start,
+            "schema change left to the server, because {reason}"
+        );
+        let expect = if matches!(caught.catch, Catch::Execute(_)) {
+            Expect::Execute
+        } else {
+            Expect::Query
+        };
+        self.forward(caught.header, Some(expect));
+        Ok(())
+    }
+
+    fn answer_interrupted(&mut self, caught: &Caught) {
+        let error = interrupted();
+        let sequence = caught.header.sequence.wrapping_add(1);
+        self.answer_err(caught, sequence, error.code, &error.state, &error.message);
+        self.kept = Some(Kept::error(error.code, error.message));
+    }
+
+    fn log(&self, schema: Option<&str>, table: &str, outcome: &str) {
+        let connection = self.server.connection_id;
+        tracing::info!(connection, schema, table, "schema change: {outcome}");
+    }
+}
+
+/// The table's name as it is written in a statement.
+fn quoted(question: &Question) -> String {
+    let quote = |name: &str| format!("`{}`", name.replace('`', "``"));
+    match &question.schema {
+        Some(schema) => format!("{}.{}", quote(schema), quote(&question.table)),
+        None => quote(&question.table),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_quoted_whole() {
+        let attempt = Attempt {
+            sql: String::new(),
+            declined_codes: vec![],
+            declined_text: None,
+        };
+        let question = |schema: Option<&str>, table: &str| Question {
+            schema: schema.map(str::to_owned),
+            table: table.to_owned(),
+            first: attempt.clone(),
+            second: None,
+        };
+        assert_eq!(quoted(&question(None, "a`b")), "`a``b`");
+        assert_eq!(quoted(&question(Some("s"), "t")), "`s`.`t`");
+    }
+}

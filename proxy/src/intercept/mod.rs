@@ -1,0 +1,71 @@
+//! What a caught command needs: asking the server, holding the client, answering it.
+
+mod change;
+mod diagnostics;
+mod hold;
+pub(crate) mod locks;
+mod question;
+mod settings;
+pub(crate) mod words;
+
+pub(crate) use diagnostics::{Diagnostics, Kept, Show};
+pub(crate) use words::Opening;
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use crate::hooks::Verdict;
+use crate::protocol::shape::Expect;
+use crate::session::{Catch, Caught, End, PreparedChange, Session};
+
+impl Session {
+    /// Handles a caught command; everything before it has been answered.
+    pub(crate) async fn handle(&mut self, caught: Caught) -> Result<(), End> {
+        match &caught.catch {
+            Catch::ChangeUser => self.change_user(&caught).await,
+            Catch::Migrations => self.show_migrations(&caught).await,
+            Catch::Diagnostics(asked) => {
+                let kept = self.kept.clone().unwrap_or_default();
+                self.answer_grid(&caught, &kept.answer(asked));
+                Ok(())
+            }
+            Catch::Prepare(text) => self.prepare(&caught, text).await,
+            Catch::Change(text) => self.change(&caught, text, None).await,
+            Catch::Execute(prepared) => self.change(&caught, &prepared.sql, Some(prepared)).await,
+        }
+    }
+
+    async fn show_migrations(&mut self, caught: &Caught) -> Result<(), End> {
+        let hooks = self.shared.hooks.clone();
+        let mut migrations = pin!(hooks.migrations());
+        let grid = loop {
+            tokio::select! {
+                biased;
+                grid = &mut migrations => break grid,
+                attended = self.attend() => attended?,
+            }
+        };
+        self.kept = None;
+        self.answer_grid(caught, &grid);
+        Ok(())
+    }
+
+    /// Forwards the preparation of a possible schema change, and remembers what it was prepared under.
+    async fn prepare(&mut self, caught: &Caught, text: &str) -> Result<(), End> {
+        let settings = self.settings().await?.ok();
+        self.kept = None;
+        let change = settings.and_then(|settings| {
+            let mode = settings.mode();
+            let verdict = self.shared.hooks.inspect(text, mode);
+            let change = PreparedChange {
+                sql: text.to_owned(),
+                schema: settings.schema,
+                mode,
+            };
+            matches!(verdict, Verdict::Ask(_)).then(|| Arc::new(change))
+        });
+        self.statements.announce(Some(text.as_bytes()), change);
+        self.forward(caught.header, Some(Expect::Prepare));
+        Ok(())
+    }
+}

@@ -1,0 +1,148 @@
+//! The first words of a statement, found without parsing it.
+//!
+//! This is on the path of every query: a few bytes are looked at, nothing is allocated. A statement taken for a
+//! candidate wrongly costs a closer look; version comments are therefore always read as code.
+
+/// What a statement's first word makes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opening {
+    /// It may change a schema: `ALTER`, `CREATE`, `DROP`, `OPTIMIZE`.
+    Change,
+    /// `SHOW`: it may be one of the proxy's own.
+    Show,
+    /// It may take or release locks that outlive it: `LOCK`, `UNLOCK`, `FLUSH`, `BACKUP`.
+    Locks,
+    /// None of these.
+    Other,
+}
+
+const OPENINGS: [(&[u8], Opening); 9] = [
+    (b"ALTER", Opening::Change),
+    (b"CREATE", Opening::Change),
+    (b"DROP", Opening::Change),
+    (b"OPTIMIZE", Opening::Change),
+    (b"SHOW", Opening::Show),
+    (b"LOCK", Opening::Locks),
+    (b"UNLOCK", Opening::Locks),
+    (b"FLUSH", Opening::Locks),
+    (b"BACKUP", Opening::Locks),
+];
+
+/// Reads the first word; `None` when the text ends before or within it, so that more text could change the answer.
+pub(crate) fn opening(text: &[u8]) -> Option<Opening> {
+    let text = skip_space(text)?;
+    let (word, rest) = word(text);
+    if rest.is_empty() {
+        return None;
+    }
+    Some(find(word))
+}
+
+/// As `opening`, for a text that is whole.
+pub(crate) fn opening_of_whole(text: &[u8]) -> Opening {
+    skip_space(text).map_or(Opening::Other, |text| find(word(text).0))
+}
+
+fn find(word: &[u8]) -> Opening {
+    let mut openings = OPENINGS.iter();
+    openings
+        .find(|(name, _)| word.eq_ignore_ascii_case(name))
+        .map_or(Opening::Other, |(_, opening)| *opening)
+}
+
+/// Splits off the letters, digits and underscores at the front.
+fn word(text: &[u8]) -> (&[u8], &[u8]) {
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let length = text.iter().position(|byte| !is_word(byte)).unwrap_or(text.len());
+    text.split_at_checked(length).unwrap_or((text, &[]))
+}
+
+/// Skips spaces and comments; `None` when the text ends within a comment.
+fn skip_space(mut text: &[u8]) -> Option<&[u8]> {
+    loop {
+        text = match text {
+            [b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c, rest @ ..] => rest,
+            [b'#', rest @ ..] | [b'-', b'-', b' ' | b'\t' | b'\n' | b'\r', rest @ ..] => after(rest, b"\n")?,
+            [b'/', b'*', b'!', rest @ ..] | [b'/', b'*', b'M', b'!', rest @ ..] => {
+                let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+                rest.get(digits..)?
+            }
+            [b'/', b'*', rest @ ..] => after(rest, b"*/")?,
+            // The end of a version comment whose beginning was skipped.
+            [b'*', b'/', rest @ ..] => rest,
+            _ => return Some(text),
+        }
+    }
+}
+
+fn after<'a>(text: &'a [u8], mark: &[u8]) -> Option<&'a [u8]> {
+    let at = text.windows(mark.len()).position(|window| window == mark)?;
+    text.get(at + mark.len()..)
+}
+
+/// The tokens of a short statement: words in upper case, other characters one by one. `None` when there are more
+/// than `limit` of them, or bytes that are not ASCII.
+pub(crate) fn tokens(text: &[u8], limit: usize) -> Option<Vec<String>> {
+    let mut tokens = Vec::new();
+    let mut text = skip_space(text)?;
+    while let Some((first, after_first)) = text.split_first() {
+        if tokens.len() == limit || !first.is_ascii() {
+            return None;
+        }
+        let (word, rest) = word(text);
+        if word.is_empty() {
+            tokens.push(char::from(*first).to_string());
+            text = skip_space(after_first)?;
+        } else {
+            tokens.push(String::from_utf8_lossy(word).to_ascii_uppercase());
+            text = skip_space(rest)?;
+        }
+    }
+    Some(tokens)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_words() {
+        let check = |text: &str, expected| assert_eq!(opening_of_whole(text.as_bytes()), expected, "{text}");
+        check("ALTER TABLE t", Opening::Change);
+        check(" \n\t/* a */ -- b\n# c\nalter table t", Opening::Change);
+        check("/*!80000 alter table t add a int */", Opening::Change);
+        check("/*!ALTER*/ TABLE t", Opening::Change);
+        check("/*M!100000 CREATE INDEX i ON t(a) */", Opening::Change);
+        check("Optimize table t", Opening::Change);
+        check("alter", Opening::Change);
+        check("alterego", Opening::Other);
+        check("select 'alter'", Opening::Other);
+        check("(select 1)", Opening::Other);
+        check("/* never ends", Opening::Other);
+        check("--alter", Opening::Other);
+        check("show migrations", Opening::Show);
+        check("FLUSH TABLES", Opening::Locks);
+        check("", Opening::Other);
+    }
+
+    #[test]
+    fn a_beginning_is_answered_when_no_more_text_could_change_it() {
+        assert_eq!(opening(b"INSERT INTO"), Some(Opening::Other));
+        assert_eq!(opening(b"ALTER TAB"), Some(Opening::Change));
+        for unclear in ["", "  ", "ALT", "INSERT", "/* x", "/*! ", "# x"] {
+            assert_eq!(opening(unclear.as_bytes()), None, "{unclear}");
+        }
+    }
+
+    #[test]
+    fn tokens_of_short_statements() {
+        let check = |text: &str, expected: Option<&[&str]>| {
+            let expected = expected.map(|tokens| tokens.iter().map(ToString::to_string).collect::<Vec<_>>());
+            assert_eq!(tokens(text.as_bytes(), 5), expected, "{text}");
+        };
+        check("show count(*)", Some(&["SHOW", "COUNT", "(", "*", ")"]));
+        check(" Show /* x */ Warnings ;", Some(&["SHOW", "WARNINGS", ";"]));
+        check("a b c d e f", None);
+        check("é", None);
+    }
+}

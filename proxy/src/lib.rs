@@ -1,0 +1,22 @@
+//! A MySQL wire-protocol relay that catches schema changes.
+//!
+//! One client connection, one upstream connection, bytes forwarded unchanged. A statement that may be a schema
+//! change is shown to the [`hooks::Hooks`]; this crate knows nothing of how one is carried out.
+//!
+//! `listener` accepts, `session` relays one client, `intercept` does what a caught statement needs, and `protocol`
+//! knows the bytes. Passwords pass through and are not kept.
+
+mod config;
+pub mod gate;
+pub mod hooks;
+mod intercept;
+mod listener;
+mod protocol;
+mod session;
+mod stop;
+mod stream;
+mod upstream;
+
+pub use config::{Listeners, ProxyConfig, Upstream};
+pub use gate::Gate;
+pub use listener::run;

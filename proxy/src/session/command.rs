@@ -1,0 +1,397 @@
+//! Decides about the client's bytes, command by command: forward, wait, hold or catch.
+//!
+//! Only the front of a command is looked at unless its first word makes it interesting; then the whole text is waited for,
+//! up to a bound. Everything else is forwarded as it arrives.
+
+use std::sync::Arc;
+
+use super::Session;
+use super::statements::PreparedChange;
+use crate::hooks::{ReadMode, Verdict};
+use crate::intercept::{Diagnostics, Opening, Show, locks, words};
+use crate::protocol::command::{self as code, expected};
+use crate::protocol::frame::{Frames, HEADER_BYTES, Header};
+use crate::protocol::ok::status;
+use crate::protocol::query;
+use crate::protocol::reader::Reader;
+use crate::protocol::shape::Expect;
+
+/// A longer command is never looked into.
+const INSPECTED_MAX_BYTES: usize = 1 << 20;
+
+/// What the client's next bytes are.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// A command begins.
+    Command,
+    /// The rest of a frame of a command that was let through.
+    Passing { left: usize, continued: bool },
+    /// The next frame of a command that was let through.
+    Continuation,
+    /// The file the server asked for, up to an empty packet.
+    LocalFile(Frames),
+    /// Nothing is followed any more.
+    Blind,
+}
+
+/// What is to be done before more bytes are decided about.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// More bytes must come.
+    More,
+    /// The command at the front is held at the gate.
+    Hold { text: Option<Vec<u8>> },
+    /// The command at the front is handled by the proxy, once everything before it is answered.
+    Catch(Caught),
+}
+
+/// A command that is caught. It stays at the front of the undecided bytes until it is forwarded or consumed.
+#[derive(Debug)]
+pub(crate) struct Caught {
+    pub(crate) header: Header,
+    pub(crate) catch: Catch,
+}
+
+/// Why a command is caught.
+#[derive(Debug)]
+pub(crate) enum Catch {
+    /// A change of user, whose packets are an exchange.
+    ChangeUser,
+    /// A text that may change a table.
+    Change(String),
+    /// The preparation of such a text.
+    Prepare(String),
+    /// The execution of a prepared one.
+    Execute(Arc<PreparedChange>),
+    /// `SHOW MIGRATIONS`.
+    Migrations,
+    /// A question about diagnostics only the proxy has.
+    Diagnostics(Diagnostics),
+}
+
+/// What is decided about the command at the front.
+enum Decision {
+    More,
+    Forward(Option<Expect>),
+    Hold { text: Option<Vec<u8>> },
+    Catch(Catch),
+}
+
+/// The command at the front of the undecided bytes, as far as it has come.
+struct Front<'a> {
+    header: Header,
+    code: u8,
+    body: &'a [u8],
+    is_whole: bool,
+}
+
+impl Front<'_> {
+    fn is_inspectable(&self) -> bool {
+        self.header.length <= INSPECTED_MAX_BYTES
+    }
+}
+
+impl Session {
+    /// Decides about as many of the client's bytes as there are.
+    pub(super) fn decide(&mut self) -> Step {
+        loop {
+            let undecided = self.wire.up.undecided();
+            match &mut self.phase {
+                Phase::Blind => {
+                    self.wire.up.approve_all();
+                    return Step::More;
+                }
+                Phase::Passing { left, continued } => {
+                    let passing = undecided.len().min(*left);
+                    *left -= passing;
+                    let is_over = *left == 0;
+                    let next = if *continued {
+                        Phase::Continuation
+                    } else {
+                        Phase::Command
+                    };
+                    self.wire.up.approve(passing);
+                    if !is_over {
+                        return Step::More;
+                    }
+                    self.phase = next;
+                }
+                Phase::Continuation => {
+                    let Some(header) = Header::peek(undecided) else {
+                        return Step::More;
+                    };
+                    self.wire.up.approve(HEADER_BYTES);
+                    self.phase = Phase::Passing {
+                        left: header.length,
+                        continued: header.is_continued(),
+                    };
+                }
+                Phase::LocalFile(frames) => {
+                    let mut rest = undecided;
+                    let ended = file_ended(frames, &mut rest);
+                    let passed = undecided.len() - rest.len();
+                    self.wire.up.approve(passed);
+                    if !ended {
+                        return Step::More;
+                    }
+                    self.phase = Phase::Command;
+                }
+                Phase::Command => {
+                    if let Some(step) = self.decide_command() {
+                        return step;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Decides about the command at the front; `None` when it was let through.
+    fn decide_command(&mut self) -> Option<Step> {
+        let undecided = self.wire.up.undecided();
+        let Some(header) = Header::peek(undecided) else {
+            return Some(Step::More);
+        };
+        if header.length == 0 {
+            self.forward(header, Some(Expect::Unknown));
+            return None;
+        }
+        let Some((code, body)) = undecided.get(HEADER_BYTES..).and_then(<[u8]>::split_first) else {
+            return Some(Step::More);
+        };
+        let body = body.get(..header.length - 1).unwrap_or(body);
+        let is_whole = body.len() == header.length - 1 && !header.is_continued();
+        match self.judge(&Front {
+            header,
+            code: *code,
+            body,
+            is_whole,
+        }) {
+            Decision::More => Some(Step::More),
+            Decision::Hold { text } => Some(Step::Hold { text }),
+            Decision::Catch(catch) => Some(Step::Catch(Caught { header, catch })),
+            Decision::Forward(expect) => {
+                self.note(header);
+                self.forward(header, expect);
+                None
+            }
+        }
+    }
+
+    fn judge(&self, front: &Front<'_>) -> Decision {
+        match front.code {
+            code::QUERY => self.judge_query(front),
+            code::STMT_PREPARE => self.judge_prepare(front),
+            code::STMT_EXECUTE | code::STMT_BULK_EXECUTE => self.judge_execute(front),
+            code::CHANGE_USER if !front.is_inspectable() => Decision::Forward(Some(Expect::Unknown)),
+            code::CHANGE_USER if !front.is_whole => Decision::More,
+            code::CHANGE_USER => Decision::Catch(Catch::ChangeUser),
+            code::STMT_CLOSE if front.body.len() < 4 && !front.is_whole => Decision::More,
+            other => Decision::Forward(expected(other)),
+        }
+    }
+
+    fn judge_query(&self, front: &Front<'_>) -> Decision {
+        const FORWARD: Decision = Decision::Forward(Some(Expect::Query));
+        if !front.is_inspectable() {
+            return FORWARD;
+        }
+        let text = query::text(front.body, self.capabilities);
+        if !front.is_whole {
+            // A text that is surely nothing of ours passes as it arrives.
+            let is_other = text.and_then(words::opening) == Some(Opening::Other);
+            return if is_other && self.shared.gate.is_open() {
+                FORWARD
+            } else {
+                Decision::More
+            };
+        }
+        let Some(text) = text else { return FORWARD };
+        match words::opening_of_whole(text) {
+            Opening::Change => {
+                if let Some(text) = self.candidate(text) {
+                    return Decision::Catch(Catch::Change(text));
+                }
+            }
+            Opening::Show => match Show::parse(text) {
+                Some(Show::Migrations) => return Decision::Catch(Catch::Migrations),
+                Some(Show::Diagnostics(asked)) if self.kept.is_some() => {
+                    return Decision::Catch(Catch::Diagnostics(asked));
+                }
+                _ => {}
+            },
+            Opening::Locks | Opening::Other => {}
+        }
+        if self.is_held(Some(text)) {
+            Decision::Hold {
+                text: Some(text.to_vec()),
+            }
+        } else {
+            FORWARD
+        }
+    }
+
+    fn judge_prepare(&self, front: &Front<'_>) -> Decision {
+        const FORWARD: Decision = Decision::Forward(Some(Expect::Prepare));
+        if !front.is_inspectable() {
+            return FORWARD;
+        }
+        if !front.is_whole {
+            return Decision::More;
+        }
+        match words::opening_of_whole(front.body) {
+            Opening::Change => self
+                .candidate(front.body)
+                .map_or(FORWARD, |text| Decision::Catch(Catch::Prepare(text))),
+            _ => FORWARD,
+        }
+    }
+
+    fn judge_execute(&self, front: &Front<'_>) -> Decision {
+        const FORWARD: Decision = Decision::Forward(Some(Expect::Execute));
+        let Some(id) = Reader::new(front.body).u32() else {
+            return if front.is_whole { FORWARD } else { Decision::More };
+        };
+        let statement = self.statements.get(id);
+        if let Some(change) = statement.and_then(|statement| statement.change.clone()) {
+            return if front.is_whole {
+                Decision::Catch(Catch::Execute(change))
+            } else {
+                Decision::More
+            };
+        }
+        let text = statement.and_then(|statement| statement.text.as_deref());
+        if self.is_held(text) {
+            Decision::Hold {
+                text: text.map(<[u8]>::to_vec),
+            }
+        } else {
+            FORWARD
+        }
+    }
+
+    /// The text, if the hooks may want it in any mode the session could be reading it in. Which one it is costs a
+    /// question to the server, so it is asked for these only.
+    fn candidate(&self, text: &[u8]) -> Option<String> {
+        let text = str::from_utf8(text).ok().or_else(|| {
+            tracing::info!("left to the server, because the statement is not valid UTF-8");
+            None
+        })?;
+        let quotes: &[bool] = if text.contains('"') {
+            &[false, true]
+        } else {
+            &[false]
+        };
+        let escapes: &[bool] = if text.contains('\\') {
+            &[false, true]
+        } else {
+            &[false]
+        };
+        let mut reason = None;
+        for &ansi_quotes in quotes {
+            for &no_backslash_escapes in escapes {
+                match self.shared.hooks.inspect(
+                    text,
+                    ReadMode {
+                        ansi_quotes,
+                        no_backslash_escapes,
+                    },
+                ) {
+                    Verdict::Ask(_) => return Some(text.to_owned()),
+                    Verdict::Native { reason: found } => reason = Some(found),
+                    Verdict::Unrelated => {}
+                }
+            }
+        }
+        if let Some(reason) = reason {
+            tracing::info!(
+                connection = self.server.connection_id,
+                "left to the server, because {reason}"
+            );
+        }
+        None
+    }
+
+    /// Whether a statement waits at the gate: it would have to start outside a transaction, and what the status flags say
+    /// must be about the moment before it.
+    fn is_held(&self, text: Option<&[u8]>) -> bool {
+        !self.shared.gate.is_open()
+            && !self.gate_passed
+            && self.tracker.is_idle()
+            && self.tracker.status & status::IN_TRANSACTION == 0
+            && self.shared.gate.holds(text)
+    }
+
+    /// Remembers what the command at the front changes in the session, when it is let through.
+    pub(crate) fn note(&mut self, header: Header) {
+        let Some((code, body)) = self
+            .wire
+            .up
+            .undecided()
+            .get(HEADER_BYTES..)
+            .and_then(<[u8]>::split_first)
+        else {
+            return;
+        };
+        let body = body.get(..header.length.saturating_sub(1)).unwrap_or(body);
+        match *code {
+            code::QUERY => {
+                self.kept = None;
+                if header.length <= INSPECTED_MAX_BYTES
+                    && let Some(text) = query::text(body, self.capabilities)
+                    && words::opening_of_whole(text) == Opening::Locks
+                {
+                    self.locks = locks::change(text).unwrap_or(self.locks);
+                }
+            }
+            code::STMT_PREPARE => {
+                self.kept = None;
+                let is_whole = body.len() == header.length - 1;
+                self.statements.announce(Some(body).filter(|_| is_whole), None);
+            }
+            code::STMT_EXECUTE | code::STMT_BULK_EXECUTE => self.kept = None,
+            code::STMT_CLOSE => {
+                if let Some(id) = Reader::new(body).u32() {
+                    self.statements.close(id);
+                }
+            }
+            code::RESET_CONNECTION | code::CHANGE_USER => {
+                self.kept = None;
+                self.locks = false;
+                self.statements.clear();
+            }
+            _ => {}
+        }
+    }
+
+    /// Lets the command at the front through, and announces its reply.
+    pub(crate) fn forward(&mut self, header: Header, expect: Option<Expect>) {
+        self.gate_passed = false;
+        if let Some(expect) = expect {
+            self.tracker.expect(expect);
+        }
+        self.wire.up.approve(HEADER_BYTES);
+        self.phase = match expect {
+            Some(Expect::Endless) => Phase::Blind,
+            _ => Phase::Passing {
+                left: header.length,
+                continued: header.is_continued(),
+            },
+        };
+    }
+
+    /// Takes the command at the front away: it has been answered.
+    pub(crate) fn consume(&mut self, header: Header) {
+        self.gate_passed = false;
+        self.wire.up.discard(HEADER_BYTES + header.length);
+    }
+}
+
+/// Follows a file's packets to the empty one that ends it.
+fn file_ended(frames: &mut Frames, rest: &mut &[u8]) -> bool {
+    while let Some(head) = frames.next(rest) {
+        if head.length == 0 {
+            return true;
+        }
+    }
+    false
+}

@@ -1,0 +1,70 @@
+//! Answers in the server's place, in the client's dialect and with running sequence numbers.
+
+use super::auth::Exchange;
+use super::{Caught, End, Session};
+use crate::hooks::{Grid, Progress};
+use crate::protocol::frame::HEADER_BYTES;
+use crate::protocol::{answer, progress, resultset};
+
+impl Session {
+    /// Answers the caught command with this payload and takes the command away.
+    pub(crate) fn answer(&mut self, caught: &Caught, sequence: u8, payload: &[u8]) {
+        self.wire.down.send(sequence, payload);
+        self.consume(caught.header);
+    }
+
+    /// Answers with an OK packet.
+    pub(crate) fn answer_ok(
+        &mut self,
+        caught: &Caught,
+        sequence: u8,
+        affected: u64,
+        warnings: u16,
+        info: &str,
+    ) {
+        let payload = answer::ok(0x00, affected, self.tracker.status, warnings, info);
+        self.answer(caught, sequence, &payload);
+    }
+
+    /// Answers with an ERR packet.
+    pub(crate) fn answer_err(
+        &mut self,
+        caught: &Caught,
+        sequence: u8,
+        code: u16,
+        state: &str,
+        message: &str,
+    ) {
+        let payload = answer::err(self.capabilities, code, state, message);
+        self.answer(caught, sequence, &payload);
+    }
+
+    /// Answers with a result set.
+    pub(crate) fn answer_grid(&mut self, caught: &Caught, grid: &Grid) {
+        let (sequence, capabilities, status) = (
+            caught.header.sequence.wrapping_add(1),
+            self.capabilities,
+            self.tracker.status,
+        );
+        self.wire
+            .down
+            .send_with(|out| resultset::put(out, sequence, grid, capabilities, status));
+        self.consume(caught.header);
+    }
+
+    /// Sends a progress packet before the answer.
+    pub(crate) fn send_progress(&mut self, sequence: u8, report: &Progress) {
+        self.wire.down.send(sequence, &progress::packet(report));
+    }
+
+    /// Forwards a change of user and relays its exchange, which ends with a session as new.
+    pub(crate) async fn change_user(&mut self, caught: &Caught) -> Result<(), End> {
+        self.note(caught.header);
+        self.wire.up.approve(HEADER_BYTES + caught.header.length);
+        let exchange = Exchange::new(self.server.plugin.clone(), self.server.nonce.clone());
+        if let Some(status) = exchange.run(&mut self.wire).await? {
+            self.tracker.status = status;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,122 @@
+//! The process from start to end: listen, check the server, serve, shut down.
+//!
+//! Listeners come first, so that a port that is taken is known before anything is asked of the server. Nobody is
+//! accepted before the checks have passed.
+
+use std::sync::Arc;
+
+use alterego_proxy::{Gate, Listeners, ProxyConfig, Upstream};
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tracing::info;
+
+use crate::admin::Admin;
+use crate::bridge::Bridge;
+use crate::cli::{AdminSettings, Settings};
+use crate::listener::{Listener, SocketFile, bind_unix};
+use crate::status::StatusSource;
+use crate::{signals, startup};
+
+/// Every local user may connect, as to a server's own socket: accounts guard it.
+const CLIENT_SOCKET_MODE: u32 = 0o777;
+/// The admin socket is its owner's.
+const ADMIN_SOCKET_MODE: u32 = 0o600;
+
+/// Runs until a signal ends it.
+///
+/// # Errors
+/// What keeps it from starting.
+pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
+    let shutdown = signals::shutdown()?;
+    let (listeners, socket_file) = listen(&settings).await?;
+    let admin = admin_listener(settings.admin.as_ref()).await?;
+    tokio::select! {
+        checked = startup::check(&settings.server, settings.strategy) => checked?,
+        () = signals::requested(shutdown.clone()) => return Ok(()),
+    }
+    info!(server = %settings.server, strategy = ?settings.strategy, keep_old_table = ?settings.keep_old_table, "starting");
+    let gate = Gate::default();
+    let bridge = Bridge::start(&settings, gate.clone()).await?;
+    announce(&listeners, socket_file.as_ref())?;
+    let source: Arc<dyn StatusSource> = Arc::clone(&bridge) as _;
+    let admin = serve_admin(settings.admin, admin, source, shutdown.clone());
+    let upstream = Upstream::Tcp {
+        host: settings.server.host.clone(),
+        port: settings.server.port,
+    };
+    alterego_proxy::run(
+        listeners,
+        ProxyConfig::new(upstream),
+        bridge,
+        gate,
+        signals::requested(shutdown),
+    )
+    .await;
+    if let Some(admin) = admin {
+        admin.await.context("the admin endpoint failed")?;
+    }
+    info!("stopped");
+    Ok(())
+}
+
+/// Listens where clients connect. The guard of the socket's file must live as long as the listener.
+async fn listen(settings: &Settings) -> anyhow::Result<(Listeners, Option<SocketFile>)> {
+    let tcp = TcpListener::bind(settings.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", settings.listen))?;
+    let Some(path) = &settings.socket else {
+        return Ok((
+            Listeners {
+                tcp: Some(tcp),
+                unix: None,
+            },
+            None,
+        ));
+    };
+    let (unix, file) = bind_unix(path, CLIENT_SOCKET_MODE)
+        .with_context(|| format!("cannot listen on {}", path.display()))?;
+    Ok((
+        Listeners {
+            tcp: Some(tcp),
+            unix: Some(unix),
+        },
+        Some(file),
+    ))
+}
+
+async fn admin_listener(admin: Option<&AdminSettings>) -> anyhow::Result<Option<Listener>> {
+    match admin {
+        Some(admin) => Ok(Some(
+            Listener::bind(&admin.bind, ADMIN_SOCKET_MODE)
+                .await
+                .context("--admin")?,
+        )),
+        None => Ok(None),
+    }
+}
+
+/// Says where clients connect; whoever started the process on port 0 learns the port here.
+fn announce(listeners: &Listeners, socket: Option<&SocketFile>) -> anyhow::Result<()> {
+    if let Some(tcp) = &listeners.tcp {
+        info!(addr = %tcp.local_addr()?, "listening");
+    }
+    if let Some(file) = socket {
+        info!(socket = %file.path().display(), "listening");
+    }
+    Ok(())
+}
+
+fn serve_admin(
+    settings: Option<AdminSettings>,
+    listener: Option<Listener>,
+    source: Arc<dyn StatusSource>,
+    shutdown: watch::Receiver<bool>,
+) -> Option<JoinHandle<()>> {
+    let (settings, listener) = settings.zip(listener)?;
+    info!(admin = listener.place(), "listening");
+    Some(tokio::spawn(
+        Admin::new(settings, source).run(listener, signals::requested(shutdown)),
+    ))
+}

@@ -1,0 +1,231 @@
+//! Where the proxy meets the engine: the only file that knows both crates.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alterego_engine::alter::{self, NotOurs};
+use alterego_engine::cut_over::TrafficGate;
+use alterego_engine::migration::{self, Altered, Engine, Outcome, Phase, Status, Task};
+use alterego_engine::session::{SessionSettings, Upstream};
+use alterego_engine::{Flavor, TableName};
+use alterego_proxy::gate::Gate;
+use alterego_proxy::hooks::{
+    Answer, Attempt, ClientSession, Grid, Held, Hooks, Progress, Question, ReadMode, Request, Verdict,
+    Warning,
+};
+use async_trait::async_trait;
+
+use crate::cli::{Settings, Strategy};
+use crate::status::StatusSource;
+
+/// The proxy's hooks, carried out by the engine.
+pub(crate) struct Bridge {
+    engine: Engine,
+    flavor: Flavor,
+    strategy: Strategy,
+}
+
+/// How often a MariaDB client's progress is looked at; the proxy sends it as seldom as the server would.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
+
+/// A migration's stages as a client sees them: copying, verifying, cutting over.
+const STAGES: u8 = 3;
+
+/// 1317, the server's answer to a killed statement.
+const QUERY_INTERRUPTED: u16 = 1317;
+
+impl Bridge {
+    /// Reaches the upstream and takes up what an earlier process left unfinished.
+    ///
+    /// # Errors
+    /// The upstream cannot be reached, or its state table not be created.
+    pub(crate) async fn start(settings: &Settings, gate: Gate) -> anyhow::Result<Arc<Self>> {
+        let upstream = Upstream::reach(settings.server.opts()).await?;
+        let flavor = upstream.flavor();
+        let config = migration::Config {
+            keep_old_table: settings.keep_old_table,
+        };
+        let engine = Engine::new(upstream, Arc::new(ProxyGate(gate)), config);
+        if settings.strategy != Strategy::Native {
+            engine.resume().await?;
+        }
+        Ok(Arc::new(Self {
+            engine,
+            flavor,
+            strategy: settings.strategy,
+        }))
+    }
+
+    async fn grid(&self) -> Grid {
+        let statuses = self.engine.statuses().await;
+        Grid {
+            columns: migration::COLUMNS.map(str::to_owned).to_vec(),
+            rows: statuses.iter().map(Status::cells).collect(),
+        }
+    }
+
+    fn question(&self, statement: &alter::Statement) -> Question {
+        let (first, second) = match self.strategy {
+            Strategy::Ghost => (statement.forced_question(), None),
+            Strategy::Auto | Strategy::Native => (statement.question(), statement.in_place()),
+        };
+        Question {
+            schema: statement.schema().map(str::to_owned),
+            table: statement.table().to_owned(),
+            first: attempt(first),
+            second: second.map(attempt),
+        }
+    }
+}
+
+fn attempt(asked: alter::Asked) -> Attempt {
+    Attempt {
+        sql: asked.sql,
+        declined_codes: asked.declined_codes,
+        declined_text: asked.declined_text,
+    }
+}
+
+#[async_trait]
+impl Hooks for Bridge {
+    fn inspect(&self, sql: &str, mode: ReadMode) -> Verdict {
+        if self.strategy == Strategy::Native {
+            return Verdict::Unrelated;
+        }
+        match alter::understand(sql, read_mode(mode), self.flavor) {
+            Ok(statement) => Verdict::Ask(self.question(&statement)),
+            Err(NotOurs::Unrelated) => Verdict::Unrelated,
+            Err(NotOurs::Native(refusal)) => Verdict::Native {
+                reason: refusal.to_string(),
+            },
+        }
+    }
+
+    async fn alter(&self, request: Request, mut held: Held) -> Answer {
+        let max_warnings = request.session.max_error_count;
+        let running = self.engine.migrate(task(request)).await;
+        let mut look = tokio::time::interval(PROGRESS_INTERVAL);
+        let mut outcome = std::pin::pin!(running.outcome());
+        let mut listening = true;
+        loop {
+            tokio::select! {
+                outcome = &mut outcome => return answer(outcome, max_warnings),
+                changed = held.cancelled.changed(), if listening => match changed {
+                    Ok(()) if *held.cancelled.borrow() => running.cancel(),
+                    Ok(()) => {}
+                    // The session let go without a word: the client left, and the migration goes on.
+                    Err(_) => listening = false,
+                },
+                _ = look.tick() => drop(held.progress.send_replace(progress(&running.status()))),
+            }
+        }
+    }
+
+    async fn migrations(&self) -> Grid {
+        self.grid().await
+    }
+}
+
+#[async_trait]
+impl StatusSource for Bridge {
+    async fn migrations(&self) -> Grid {
+        self.grid().await
+    }
+}
+
+fn read_mode(mode: ReadMode) -> alter::ReadMode {
+    alter::ReadMode {
+        ansi_quotes: mode.ansi_quotes,
+        no_backslash_escapes: mode.no_backslash_escapes,
+    }
+}
+
+fn task(request: Request) -> Task {
+    Task {
+        source: TableName::new(request.schema, request.table),
+        statement: request.sql,
+        ansi_quotes: request.mode.ansi_quotes,
+        no_backslash_escapes: request.mode.no_backslash_escapes,
+        settings: session_settings(request.session),
+    }
+}
+
+fn session_settings(session: ClientSession) -> SessionSettings {
+    SessionSettings {
+        sql_mode: session.sql_mode,
+        time_zone: session.time_zone,
+        character_set_client: session.character_set_client,
+        collation_connection: session.collation_connection,
+        foreign_key_checks: session.foreign_key_checks,
+    }
+}
+
+fn answer(outcome: Outcome, max_warnings: u32) -> Answer {
+    match outcome {
+        Outcome::Altered(altered) => altered_answer(altered, max_warnings),
+        Outcome::Refused(reason) => Answer::Native { reason },
+        Outcome::Failed(error) => Answer::Err {
+            code: error.code,
+            state: error.state,
+            message: error.message,
+        },
+        Outcome::Cancelled => Answer::Err {
+            code: QUERY_INTERRUPTED,
+            state: "70100".to_owned(),
+            message: "Query execution was interrupted".to_owned(),
+        },
+    }
+}
+
+fn altered_answer(altered: Altered, max_warnings: u32) -> Answer {
+    let info = altered.info();
+    let kept = usize::try_from(max_warnings).unwrap_or(usize::MAX);
+    let warnings = altered.warnings.into_iter().take(kept);
+    Answer::Ok {
+        affected: altered.rows,
+        info,
+        warning_count: u16::try_from(altered.warning_count).unwrap_or(u16::MAX),
+        warnings: warnings
+            .map(|w| Warning {
+                level: w.level,
+                code: w.code,
+                message: w.message,
+            })
+            .collect(),
+    }
+}
+
+fn progress(status: &Status) -> Progress {
+    let (stage, stage_number, percent) = match status.phase {
+        Phase::Verifying => ("verifying", 2, share(status.rows_verified, status.rows_estimated)),
+        Phase::CuttingOver | Phase::Swapped | Phase::Done => ("cutting over", 3, 0.0),
+        _ => (
+            "copying rows",
+            1,
+            share(status.rows_copied, status.rows_estimated),
+        ),
+    };
+    Progress {
+        stage: stage.to_owned(),
+        stage_number,
+        stages: STAGES,
+        percent,
+    }
+}
+
+fn share(done: u64, all: u64) -> f64 {
+    if all == 0 {
+        0.0
+    } else {
+        (100.0 * done as f64 / all as f64).min(100.0)
+    }
+}
+
+/// The proxy's gate, as the engine closes it.
+struct ProxyGate(Gate);
+
+impl TrafficGate for ProxyGate {
+    fn close(&self, table: &TableName) -> Box<dyn Send + Sync> {
+        Box::new(self.0.close(table.schema.as_str(), table.table.as_str()))
+    }
+}

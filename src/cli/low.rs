@@ -1,0 +1,105 @@
+//! What can be typed, and what `--help` says about it.
+
+// The documentation of a field is its help text, where brackets mean what they mean on a command line.
+#![allow(rustdoc::broken_intra_doc_links)]
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+
+use super::Strategy;
+use super::duration;
+
+const EXAMPLES: &str = "\
+Examples:
+  alterego mysql://migrator@db.internal:3306
+      Clients connect to 127.0.0.1:3307 as they would to db.internal:3306, with their own
+      accounts. The password of `migrator` comes from ALTEREGO_PASSWORD.
+
+  alterego --defaults-file /etc/alterego.cnf --listen 0.0.0.0:3306 --keep-old-table 7d
+      Everything about the server is in the option file; replaced tables stay for a week.
+
+  ALTEREGO_ADMIN_PASSWORD=… alterego mysql://migrator@db --admin unix:/run/alterego/admin.sock
+      `SHOW MIGRATIONS` also answers on a socket of its own, even while the server is down.
+
+Environment:
+  ALTEREGO_URL             The server's URL, when none is typed
+  ALTEREGO_PASSWORD        The password of the account in the URL
+  ALTEREGO_ADMIN_PASSWORD  The password of the admin endpoint
+  ALTEREGO_LOG             What is logged to stderr, for example info or alterego_engine=debug";
+
+/// A MySQL-protocol proxy that turns a plain ALTER TABLE into an online schema change.
+///
+/// Clients connect to alterego instead of the server and notice no difference, except that ALTER TABLE,
+/// CREATE INDEX and DROP INDEX no longer block anybody: the table is rebuilt in the background, verified and
+/// swapped in, and the client is answered as the server would have answered.
+#[derive(Debug, Parser)]
+#[command(name = "alterego", version, after_help = EXAMPLES, after_long_help = EXAMPLES, max_term_width = 100)]
+pub(crate) struct LowArgs {
+    /// The server: mysql://user[:password]@host[:port].
+    ///
+    /// The account is alterego's own; clients log in with theirs. A password typed here can be seen by everybody on
+    /// the machine: prefer ALTEREGO_PASSWORD, --password-file or --defaults-file.
+    #[arg(value_name = "URL")]
+    pub(crate) url: Option<String>,
+
+    /// A file whose first line is the password of alterego's account.
+    #[arg(long, value_name = "PATH", help_heading = "Server")]
+    pub(crate) password_file: Option<PathBuf>,
+
+    /// A MySQL option file: user, password, host and port of [client] and [alterego].
+    ///
+    /// What the URL or the environment says goes before what the file says.
+    #[arg(long, value_name = "PATH", help_heading = "Server")]
+    pub(crate) defaults_file: Option<PathBuf>,
+
+    /// Where clients connect; port 0 takes a free one.
+    #[arg(
+        long,
+        value_name = "ADDR:PORT",
+        default_value = "127.0.0.1:3307",
+        help_heading = "Clients"
+    )]
+    pub(crate) listen: String,
+
+    /// A unix socket where clients connect, too.
+    #[arg(long, value_name = "PATH", help_heading = "Clients")]
+    pub(crate) socket: Option<PathBuf>,
+
+    /// How schema changes are carried out.
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Strategy::Auto, help_heading = "Schema changes")]
+    pub(crate) strategy: Strategy,
+
+    /// How long a replaced table is kept: 0, 30s, 10m, 2h, 7d.
+    ///
+    /// The table stays under its own name in the schema `<schema>__old`, for a look back, and is dropped afterwards.
+    #[arg(long, value_name = "DURATION", default_value = "0", value_parser = duration::parse, help_heading = "Schema changes")]
+    pub(crate) keep_old_table: Duration,
+
+    /// Where SHOW MIGRATIONS answers without the server: a loopback ADDR:PORT or unix:PATH.
+    ///
+    /// Off by default. The endpoint speaks the MySQL protocol and has one account of its own, whose password is in
+    /// ALTEREGO_ADMIN_PASSWORD.
+    #[arg(long, value_name = "WHERE", help_heading = "Administration")]
+    pub(crate) admin: Option<String>,
+
+    /// The account of the admin endpoint.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "admin",
+        help_heading = "Administration"
+    )]
+    pub(crate) admin_user: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        super::LowArgs::command().debug_assert();
+    }
+}

@@ -1,0 +1,322 @@
+//! What the operator meant: every default applied, every source of a value weighed.
+//!
+//! What is nearer to the operator's hands wins: the URL that was typed, then the file of `--password-file`, then the
+//! environment, then the option file.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::low::LowArgs;
+use super::server_url::{self, ServerUrl};
+use super::{Secret, option_file};
+
+const DEFAULT_PORT: u16 = 3306;
+
+/// How schema changes are carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Strategy {
+    /// The server does at once what it can, the rest is done online
+    Auto,
+    /// Everything that can be done online is, even what the server could do at once
+    Ghost,
+    /// Everything is left to the server: alterego only forwards
+    Native,
+}
+
+/// What the process is to do.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// The server.
+    pub(crate) server: ServerAddress,
+    /// Where clients connect by TCP.
+    pub(crate) listen: SocketAddr,
+    /// Where clients connect by unix socket.
+    pub(crate) socket: Option<PathBuf>,
+    /// How schema changes are carried out.
+    pub(crate) strategy: Strategy,
+    /// How long a replaced table is kept.
+    pub(crate) keep_old_table: Duration,
+    /// The admin endpoint, if there is to be one.
+    pub(crate) admin: Option<AdminSettings>,
+}
+
+/// How to reach the server with alterego's own account.
+#[derive(Clone, Debug)]
+pub(crate) struct ServerAddress {
+    /// The account's name.
+    pub(crate) user: String,
+    /// Its password; empty for none.
+    pub(crate) password: Secret,
+    /// Host name or address.
+    pub(crate) host: String,
+    /// The port.
+    pub(crate) port: u16,
+}
+
+impl ServerAddress {
+    /// As the client library takes it.
+    pub(crate) fn opts(&self) -> mysql_async::Opts {
+        let password = (!self.password.is_empty()).then(|| self.password.expose().to_owned());
+        mysql_async::OptsBuilder::default()
+            .ip_or_hostname(self.host.clone())
+            .tcp_port(self.port)
+            .user(Some(self.user.clone()))
+            .pass(password)
+            .prefer_socket(false)
+            .into()
+    }
+}
+
+impl std::fmt::Display for ServerAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// The admin endpoint.
+#[derive(Clone, Debug)]
+pub(crate) struct AdminSettings {
+    /// Where it listens.
+    pub(crate) bind: Bind,
+    /// Its one account.
+    pub(crate) user: String,
+    /// That account's password, never empty.
+    pub(crate) password: Secret,
+}
+
+/// Where something listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Bind {
+    /// A TCP address.
+    Tcp(SocketAddr),
+    /// A unix socket.
+    Unix(PathBuf),
+}
+
+/// The variables that matter, taken once so that tests can hand in their own.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Environment {
+    /// `ALTEREGO_URL`.
+    pub(crate) url: Option<String>,
+    /// `ALTEREGO_PASSWORD`.
+    pub(crate) password: Option<Secret>,
+    /// `ALTEREGO_ADMIN_PASSWORD`.
+    pub(crate) admin_password: Option<Secret>,
+}
+
+impl Environment {
+    /// The process's own.
+    pub(crate) fn of_process() -> Self {
+        let read = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Self {
+            url: read("ALTEREGO_URL"),
+            password: read("ALTEREGO_PASSWORD").map(Secret::new),
+            admin_password: read("ALTEREGO_ADMIN_PASSWORD").map(Secret::new),
+        }
+    }
+}
+
+impl Settings {
+    /// What `low` means in this environment.
+    ///
+    /// # Errors
+    /// One line that says what is wrong or missing.
+    pub(crate) fn from_low(low: LowArgs, environment: &Environment) -> Result<Self, String> {
+        Ok(Self {
+            server: server(&low, environment)?,
+            admin: admin(&low, environment)?,
+            listen: low.listen.parse().map_err(|_| {
+                format!(
+                    "`--listen {}` is not an address with a port, for example 127.0.0.1:3307",
+                    low.listen
+                )
+            })?,
+            socket: low.socket,
+            strategy: low.strategy,
+            keep_old_table: low.keep_old_table,
+        })
+    }
+}
+
+fn server(low: &LowArgs, environment: &Environment) -> Result<ServerAddress, String> {
+    let url = match low.url.as_ref().or(environment.url.as_ref()) {
+        Some(text) => server_url::parse(text)?,
+        None => ServerUrl::default(),
+    };
+    let file = match &low.defaults_file {
+        Some(path) => option_file::read(path)?,
+        None => ServerUrl::default(),
+    };
+    let password_file = low.password_file.as_deref().map(password_file).transpose()?;
+    let password = url
+        .password
+        .or(password_file)
+        .or_else(|| environment.password.clone())
+        .or(file.password)
+        .unwrap_or_default();
+    Ok(ServerAddress {
+        user: url.user.or(file.user).ok_or("the server's account is missing: alterego mysql://USER@host")?,
+        password,
+        host: url.host.or(file.host).ok_or(
+            "the server is missing: alterego mysql://user@host[:port], or ALTEREGO_URL, or host in --defaults-file",
+        )?,
+        port: url.port.or(file.port).unwrap_or(DEFAULT_PORT),
+    })
+}
+
+fn password_file(path: &Path) -> Result<Secret, String> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("cannot read the password file {}: {error}", path.display()))?;
+    Ok(Secret::new(text.lines().next().unwrap_or_default()))
+}
+
+fn admin(low: &LowArgs, environment: &Environment) -> Result<Option<AdminSettings>, String> {
+    let Some(place) = &low.admin else {
+        return Ok(None);
+    };
+    let password = environment
+        .admin_password
+        .clone()
+        .ok_or("--admin needs a password for its account in ALTEREGO_ADMIN_PASSWORD")?;
+    Ok(Some(AdminSettings {
+        bind: admin_bind(place)?,
+        user: low.admin_user.clone(),
+        password,
+    }))
+}
+
+/// The endpoint has no encryption of its own, so it is never reachable from another machine.
+fn admin_bind(place: &str) -> Result<Bind, String> {
+    if let Some(path) = place.strip_prefix("unix:") {
+        return if path.is_empty() {
+            Err("`--admin unix:` lacks the path of the socket".to_owned())
+        } else {
+            Ok(Bind::Unix(path.into()))
+        };
+    }
+    match place.parse::<SocketAddr>() {
+        Ok(address) if address.ip().is_loopback() => Ok(Bind::Tcp(address)),
+        Ok(address) => Err(format!(
+            "`--admin {address}` can be reached from other machines; use a loopback address or unix:PATH"
+        )),
+        Err(_) => Err(format!(
+            "`--admin {place}` is neither a loopback ADDR:PORT nor unix:PATH, for example 127.0.0.1:3308"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    fn settings(args: &[&str], environment: &Environment) -> Result<Settings, String> {
+        let low =
+            LowArgs::try_parse_from(std::iter::once(&"alterego").chain(args)).map_err(|e| e.to_string())?;
+        Settings::from_low(low, environment)
+    }
+
+    #[test]
+    fn one_argument_is_a_deployment() {
+        let settings = settings(&["mysql://u:p@db"], &Environment::default()).unwrap();
+        assert_eq!(settings.server.to_string(), "db:3306");
+        assert_eq!(settings.server.user, "u");
+        assert_eq!(settings.server.password.expose(), "p");
+        assert_eq!(settings.listen, "127.0.0.1:3307".parse().unwrap());
+        assert_eq!(settings.strategy, Strategy::Auto);
+        assert_eq!(settings.keep_old_table, Duration::ZERO);
+        assert!(settings.admin.is_none() && settings.socket.is_none());
+    }
+
+    #[test]
+    fn nearer_sources_win() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("my.cnf");
+        std::fs::write(&file, "[client]\nuser=fu\npassword=fp\nhost=fh\nport=3310\n").unwrap();
+        let secret = folder.path().join("secret");
+        std::fs::write(&secret, "sp\n").unwrap();
+        let (file, secret) = (file.to_str().unwrap(), secret.to_str().unwrap());
+        let environment = Environment {
+            url: Some("mysql://eu@eh".to_owned()),
+            password: Some(Secret::new("ep")),
+            admin_password: None,
+        };
+        let check = |args: &[&str], environment: &Environment, expected: &str| {
+            let server = settings(args, environment).unwrap().server;
+            assert_eq!(
+                format!("{}:{}@{server}", server.user, server.password.expose()),
+                expected
+            );
+        };
+        let none = Environment::default();
+        check(&["--defaults-file", file], &none, "fu:fp@fh:3310");
+        check(&["--defaults-file", file, "mysql://u@h"], &none, "u:fp@h:3310");
+        check(
+            &["--defaults-file", file, "mysql://u@h:1"],
+            &environment,
+            "u:ep@h:1",
+        );
+        check(&[], &environment, "eu:ep@eh:3306");
+        check(&["--password-file", secret], &environment, "eu:sp@eh:3306");
+        check(
+            &["--password-file", secret, "mysql://u:p@h"],
+            &environment,
+            "u:p@h:3306",
+        );
+    }
+
+    #[test]
+    fn the_admin_endpoint_stays_at_home() {
+        let check =
+            |place: &str, expected: Option<Bind>| assert_eq!(admin_bind(place).ok(), expected, "{place}");
+        check(
+            "127.0.0.1:3308",
+            Some(Bind::Tcp("127.0.0.1:3308".parse().unwrap())),
+        );
+        check("[::1]:0", Some(Bind::Tcp("[::1]:0".parse().unwrap())));
+        check("unix:/run/a.sock", Some(Bind::Unix("/run/a.sock".into())));
+        for wrong in [
+            "0.0.0.0:3308",
+            "10.0.0.1:1",
+            "[::]:1",
+            "unix:",
+            "3308",
+            "localhost",
+        ] {
+            check(wrong, None);
+        }
+        let error = settings(
+            &["mysql://u@h", "--admin", "127.0.0.1:0"],
+            &Environment::default(),
+        )
+        .unwrap_err();
+        assert!(error.contains("ALTEREGO_ADMIN_PASSWORD"), "{error}");
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let check = |args: &[&str], expected: &str| {
+            let error = settings(args, &Environment::default()).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+            assert_eq!(error.lines().count(), 1);
+        };
+        check(&[], "account is missing");
+        check(&["mysql://u@"], "malformed");
+        check(&["mysql://db"], "account is missing");
+        check(&["mysql://u@h", "--listen", "3307"], "--listen 3307");
+        check(
+            &["mysql://u@h", "--defaults-file", "/nonexistent/x"],
+            "/nonexistent/x",
+        );
+        check(
+            &["mysql://u@h", "--password-file", "/nonexistent/x"],
+            "/nonexistent/x",
+        );
+    }
+}

@@ -1,0 +1,63 @@
+//! `alterego`: the command line, start-up and shut-down, and the admin endpoint around the proxy and the engine.
+
+mod admin;
+mod app;
+mod bridge;
+mod cli;
+mod listener;
+mod signals;
+mod startup;
+mod status;
+
+use std::process::ExitCode;
+
+use tracing_subscriber::EnvFilter;
+
+/// The exit status for a wrong command line, as is usual.
+const WRONG_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    match cli::parse() {
+        cli::Parsed::Print(help) => {
+            // A reader that went away (`alterego --help | head -1`) is no error.
+            let _ = help.print();
+            ExitCode::SUCCESS
+        }
+        cli::Parsed::Wrong(error) => {
+            eprintln!("alterego: {error} (see alterego --help)");
+            ExitCode::from(WRONG_USAGE)
+        }
+        cli::Parsed::Run(settings) => match run(*settings) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                for line in format!("{error:#}").lines() {
+                    eprintln!("alterego: {line}");
+                }
+                ExitCode::FAILURE
+            }
+        },
+    }
+}
+
+fn run(settings: cli::Settings) -> anyhow::Result<()> {
+    log_to_stderr();
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(app::run(settings))
+}
+
+/// One line an event; what is logged is chosen by `ALTEREGO_LOG`.
+fn log_to_stderr() {
+    use std::io::IsTerminal;
+    let filter = EnvFilter::builder()
+        .with_env_var("ALTEREGO_LOG")
+        .with_default_directive(tracing::Level::INFO.into())
+        .from_env_lossy();
+    tracing_subscriber::fmt()
+        .compact()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+}

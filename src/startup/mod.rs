@@ -1,0 +1,139 @@
+//! What must be true of the server before alterego serves anybody.
+//!
+//! One connection reads the [`Facts`]; each check is a pure function of them in a file of its own. All findings are
+//! reported together, each with the statement that mends it, so that one visit to the server is enough.
+
+mod binlog;
+mod clock;
+mod facts;
+mod grants;
+mod role;
+mod version;
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use mysql_async::{Conn, IoError};
+use tracing::warn;
+
+use crate::cli::{ServerAddress, Strategy};
+use facts::Facts;
+
+/// How long the server may take to answer the start-up checks.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One thing that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Finding {
+    /// A finding that is not fatal is only a warning.
+    fatal: bool,
+    /// What is wrong and why it matters, in one sentence without a full stop.
+    what: String,
+    /// The statement, or the step, that mends it.
+    remedy: String,
+}
+
+impl Finding {
+    fn fatal(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            fatal: true,
+            what: what.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    fn warning(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            fatal: false,
+            what: what.into(),
+            remedy: remedy.into(),
+        }
+    }
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.what, self.remedy)
+    }
+}
+
+/// The server cannot be used as it is; prints as one line for each finding.
+#[derive(Debug)]
+pub(crate) struct Unfit(Vec<Finding>);
+
+impl std::error::Error for Unfit {}
+
+impl std::fmt::Display for Unfit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let lines: Vec<String> = self.0.iter().map(Finding::to_string).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+/// Checks the server; warnings are logged.
+///
+/// # Errors
+/// The server is out of reach, refuses the account, or is unfit.
+pub(crate) async fn check(server: &ServerAddress, strategy: Strategy) -> anyhow::Result<()> {
+    let facts = tokio::time::timeout(PATIENCE, gather(server, strategy))
+        .await
+        .map_err(|_| {
+            anyhow::anyhow!(
+                "the server at {server} did not answer within {} s",
+                PATIENCE.as_secs()
+            )
+        })??;
+    let (fatal, warnings): (Vec<_>, Vec<_>) = findings(&facts, strategy).into_iter().partition(|f| f.fatal);
+    for finding in warnings {
+        warn!("{finding}");
+    }
+    if fatal.is_empty() {
+        Ok(())
+    } else {
+        Err(Unfit(fatal).into())
+    }
+}
+
+async fn gather(server: &ServerAddress, strategy: Strategy) -> anyhow::Result<Facts> {
+    let mut conn = connect(server).await?;
+    let facts = Facts::read(&mut conn, strategy)
+        .await
+        .context("cannot check the server")?;
+    // A server that drops the connection now has answered everything; there is nothing to be said about it.
+    let _ = conn.disconnect().await;
+    Ok(facts)
+}
+
+async fn connect(server: &ServerAddress) -> anyhow::Result<Conn> {
+    match Conn::new(server.opts()).await {
+        Ok(conn) => Ok(conn),
+        Err(mysql_async::Error::Server(error)) => {
+            bail!(
+                "the server at {server} refuses the account `{}`: {} ({})",
+                server.user,
+                error.message,
+                error.code
+            )
+        }
+        Err(mysql_async::Error::Io(IoError::Io(error))) => {
+            bail!("cannot reach the server at {server}: {error}")
+        }
+        Err(error) => bail!("cannot talk to the server at {server}: {error}"),
+    }
+}
+
+/// What is wrong. With [`Strategy::Native`] nothing is asked of the server but that it is one.
+fn findings(facts: &Facts, strategy: Strategy) -> Vec<Finding> {
+    let version = version::check(facts);
+    // On an unsupported server nothing else said about it would be reliable.
+    if strategy == Strategy::Native || !version.is_empty() {
+        return version;
+    }
+    [
+        binlog::check(facts),
+        role::check(facts),
+        grants::check(facts),
+        clock::check(facts),
+    ]
+    .concat()
+}

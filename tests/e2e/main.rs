@@ -1,0 +1,40 @@
+//! End to end: the binary in front of real servers, ordinary clients in front of the binary.
+//!
+//! Every case runs on both servers ([`both!`]). Each test has a private server and a private proxy. What a
+//! migration leaves is compared with what the server's own ALTER leaves on a clone, on the same server.
+
+mod alter_classes;
+mod alter_forms;
+mod clients;
+mod crash;
+mod errors;
+mod keep_old;
+mod key_types;
+mod privileges;
+mod stall;
+mod support;
+mod unsupported;
+mod workload;
+
+/// Makes of each function over a `Flavor` two tests, one for each server.
+macro_rules! both {
+    ($($name:ident),+ $(,)?) => {
+        mod mysql {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() -> anyhow::Result<()> {
+                    super::$name(alterego_testkit::Flavor::MySql).await
+                }
+            )+
+        }
+        mod mariadb {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $name() -> anyhow::Result<()> {
+                    super::$name(alterego_testkit::Flavor::MariaDb).await
+                }
+            )+
+        }
+    };
+}
+pub(crate) use both;

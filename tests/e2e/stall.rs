@@ -1,0 +1,117 @@
+//! Under semi-synchronous replication a commit can be in the binary log, and not yet visible, for as long as no
+//! replica answers. Whatever the migration does in that time, no acknowledged row is missing afterwards.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use alterego_testkit::Flavor;
+use anyhow::{Context, Result, ensure};
+use mysql_async::OptsBuilder;
+use mysql_async::prelude::Queryable;
+
+use crate::support::{DEADLINE, Rig, Writers, eventually, fill, nothing_left, run};
+
+crate::both!(stalled_commits_at_every_phase);
+
+const WRITERS: u64 = 4;
+/// Longer than any test: a stall ends when the test ends it.
+const STALL: Duration = Duration::from_secs(600);
+const ALTER: &str = "ALTER TABLE t MODIFY v BIGINT, ADD COLUMN w INT DEFAULT 3 FIRST";
+
+async fn stalled_commits_at_every_phase(flavor: Flavor) -> Result<()> {
+    let rig = Rig::start(flavor, &[]).await?;
+    let mut root = rig.direct("").await?;
+    for schema in ["app", "nat"] {
+        root.query_drop(format!("USE {schema}")).await?;
+        root.query_drop("CREATE TABLE t (id BIGINT PRIMARY KEY, v INT NOT NULL, pad VARCHAR(100))")
+            .await?;
+        fill(&mut root, "t", 60_000, "n * 10, n, REPEAT('p', 80)").await?;
+    }
+    // The writers do not come to an end by themselves while the stall lasts, and are the first to be stalled.
+    rig.server.stall_commits(STALL).await?;
+    let opts = OptsBuilder::from_opts(rig.client_opts("app"))
+        .init(vec!["SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"]);
+    let writers = Writers::begin(opts.into(), WRITERS, Arc::new(transaction));
+    stalled(&rig).await?;
+    let mut client = rig.client().await?;
+    let alter = tokio::spawn(async move { run(&mut client, ALTER).await });
+    eventually("the migration waits, too", async || {
+        let sql = "SELECT COUNT(*) FROM information_schema.processlist WHERE command = 'Query'";
+        let at_work: Option<u64> = root.query_first(sql).await?;
+        // The writers, this query, and somebody else.
+        Ok((at_work.unwrap_or(0) > WRITERS + 1).then_some(()))
+    })
+    .await?;
+    let mut stalls_seen = vec!["start".to_owned()];
+    while !alter.is_finished() {
+        rig.server.release().await?;
+        if let Some(phase) = phase(&rig).await? {
+            // Just enough air for the migration to come further.
+            writers.each_goes_on().await?;
+            rig.server.stall_commits(STALL).await?;
+            stalled(&rig).await?;
+            stalls_seen.push(phase);
+        } else {
+            writers.each_goes_on().await?;
+        }
+    }
+    rig.server.release().await?;
+    let outcome = tokio::time::timeout(DEADLINE, alter)
+        .await
+        .context("the ALTER has no end")???;
+    ensure!(outcome.code().is_none(), "{outcome:?}\n{}", rig.proxy.log());
+    writers.each_goes_on().await?;
+    writers.finish().await?;
+    ensure!(
+        stalls_seen.iter().any(|phase| phase == "copying"),
+        "{stalls_seen:?}"
+    );
+    ensure!(
+        rig.migrations_of("t")
+            .await?
+            .first()
+            .is_some_and(|migration| migration.succeeded())
+    );
+    rig.direct("nat").await?.query_drop(ALTER).await?;
+    rig.tables_are_equal("t")
+        .await
+        .map_err(|error| rig.explain(error))?;
+    nothing_left(&mut root).await
+}
+
+/// The migration's phase, read from its record: no commit is needed for that.
+async fn phase(rig: &Rig) -> Result<Option<String>> {
+    let mut root = rig.direct("").await?;
+    let sql = "SELECT phase FROM alterego.migrations WHERE ended_at IS NULL";
+    Ok(root.query_first(sql).await.unwrap_or(None))
+}
+
+/// One commit waits for the replica. The next ones queue behind it and are not counted.
+async fn stalled(rig: &Rig) -> Result<()> {
+    eventually("commits are stalled", async || {
+        Ok((rig.server.stalled_commits().await? > 0).then_some(()))
+    })
+    .await
+}
+
+/// Rows at both ends and in the middle, the same in both tables.
+fn transaction(writer: u64, i: u64) -> Vec<String> {
+    let key = 10 + writer * 150_000 + (i * 7919 % 14_000) * 10;
+    let mut statements = vec!["BEGIN".to_owned()];
+    for table in ["app.t", "nat.t"] {
+        statements.push(match i % 4 {
+            0 => format!(
+                "INSERT INTO {table} (id, v, pad) VALUES ({}, 1, 'above')",
+                1_000_000 + writer + i * 10
+            ),
+            1 => format!(
+                "INSERT IGNORE INTO {table} (id, v, pad) VALUES ({}, 2, 'between')",
+                key + writer + 1
+            ),
+            2 => format!("DELETE FROM {table} WHERE id={key}"),
+            _ => format!("UPDATE {table} SET v=v+1, id=id+5 WHERE id={key}"),
+        });
+    }
+    statements.push("COMMIT".to_owned());
+    statements
+}

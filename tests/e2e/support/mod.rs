@@ -1,0 +1,17 @@
+//! What the cases share.
+
+mod failures;
+mod migrations;
+mod outcome;
+mod rig;
+mod script;
+mod wait;
+mod writers;
+
+pub(crate) use failures::Failures;
+pub(crate) use migrations::{Migration, migrations, nothing_left};
+pub(crate) use outcome::{Outcome, run};
+pub(crate) use rig::Rig;
+pub(crate) use script::{fill, script};
+pub(crate) use wait::{DEADLINE, eventually};
+pub(crate) use writers::Writers;
