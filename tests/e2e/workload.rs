@@ -34,9 +34,10 @@ async fn orders_under_a_mixed_workload(flavor: Flavor) -> Result<()> {
     let outcome = workload.stop().await?;
     ensure!(
         outcome.errors.is_empty(),
-        "{:#?}\n{}",
+        "{:#?}\n{}\n{}",
         outcome.errors,
-        rig.proxy.log()
+        rig.proxy.log(),
+        rig.server.error_log()
     );
     ensure!(
         rig.migrations_of("orders")

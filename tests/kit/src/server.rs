@@ -233,6 +233,8 @@ fn arguments(flavor: Flavor, options: &Options, port: u16, folder: &Path) -> Vec
         format!("--innodb-buffer-pool-size={}M", options.buffer_pool_mib),
         "--max-connections=500".to_owned(),
         "--local-infile=1".to_owned(),
+        // A workload that must see no error needs the reason at hand when it sees this one.
+        "--innodb-print-all-deadlocks=ON".to_owned(),
     ];
     if flavor == Flavor::MySql {
         let gtid = if options.gtid { "ON" } else { "OFF" };

@@ -92,7 +92,11 @@ impl Client {
     pub(super) async fn run(mut self, stop: Arc<AtomicBool>, pause: Duration) -> Client {
         while !stop.load(Ordering::Relaxed) {
             if let Err(error) = self.transaction().await {
-                self.stats.error(format!("client {}: {error:#}", self.number));
+                let seconds = std::time::SystemTime::UNIX_EPOCH
+                    .elapsed()
+                    .map_or(0.0, |t| t.as_secs_f64() % 60.0);
+                self.stats
+                    .error(format!("client {} at second {seconds:.3}: {error:#}", self.number));
                 if !self.give_up_transaction().await {
                     break;
                 }
