@@ -422,16 +422,24 @@ async fn a_question_waits_no_longer_than_the_client_would() -> Result<()> {
 async fn a_closed_gate_holds_what_names_the_table() -> Result<()> {
     let server = with_table(Flavor::MySql).await?;
     let proxy = Proxy::of(&server, native()).await?;
+    let watched = proxy.gate.watch("app", "t");
     let mut free = Raw::connect(proxy.tcp, BASE, 0).await?;
     free.ok("BEGIN").await?;
     free.ok("UPDATE t SET b = 1 WHERE id = 2").await?;
+    let mut late = Raw::connect(proxy.tcp, BASE, 0).await?;
+    late.ok("BEGIN").await?;
     let mut connection = connect(&proxy).await?;
     let statement = connection.prep("UPDATE t SET b = b + 1 WHERE id = ?").await?;
     let other = connection.prep("SELECT 5").await?;
-    let closed = proxy.gate.close("app", "t");
-    // Open transactions and statements about other things pass.
+    let closed = watched.close();
+    // Transactions that have named the table and statements about other things pass.
     timeout(Duration::from_secs(1), free.ok("UPDATE t SET b = 2 WHERE id = 2")).await??;
+    ensure!(
+        timeout(Duration::from_millis(200), closed.drained()).await.is_err(),
+        "a transaction holds the table"
+    );
     timeout(Duration::from_secs(1), free.ok("ROLLBACK")).await??;
+    timeout(Duration::from_secs(1), closed.drained()).await?;
     let five: Option<u8> = timeout(Duration::from_secs(1), connection.exec_first(&other, ())).await??;
     ensure!(five == Some(5));
     let is_done = Arc::new(AtomicBool::new(false));
@@ -443,6 +451,8 @@ async fn a_closed_gate_holds_what_names_the_table() -> Result<()> {
             .query_drop("UPDATE /* T */ t SET b = b + 1 WHERE id = 1")
             .await
     });
+    // A transaction that has not named the table yet has no hold on it.
+    late.send(0, &query("UPDATE t SET b = 7 WHERE id = 3")).await?;
     // Whoever leaves while held is let go.
     let mut gone = Raw::connect(proxy.tcp, BASE, 0).await?;
     gone.send(0, &query("DELETE FROM t")).await?;
@@ -450,6 +460,7 @@ async fn a_closed_gate_holds_what_names_the_table() -> Result<()> {
     drop(gone);
     sleep(Duration::from_millis(300)).await;
     ensure!(!is_done.load(Ordering::SeqCst), "not held");
+    timeout(Duration::from_secs(1), closed.drained()).await?;
     drop(closed);
     timeout(Duration::from_secs(1), waiting).await???;
     let count: Option<u8> = server
@@ -459,7 +470,7 @@ async fn a_closed_gate_holds_what_names_the_table() -> Result<()> {
         .await?;
     ensure!(count == Some(3), "a client that left was served");
     // Nothing is held for ever.
-    let _closed = proxy.gate.close("app", "t");
+    let _closed = watched.close();
     let start = Instant::now();
     free.ok("UPDATE t SET b = 2 WHERE id = 2").await?;
     ensure!(start.elapsed() > Duration::from_secs(4) && start.elapsed() < Duration::from_secs(8));

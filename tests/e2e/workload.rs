@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use mysql_async::prelude::Queryable;
 use mysql_async::{OptsBuilder, Value};
 
-use crate::support::{Rig, Writers, fill, nothing_left};
+use crate::support::{Migration, Rig, Writers, fill, nothing_left};
 
 crate::both!(orders_under_a_mixed_workload, writers_of_unusual_sessions);
 
@@ -39,13 +39,11 @@ async fn orders_under_a_mixed_workload(flavor: Flavor) -> Result<()> {
         rig.proxy.log(),
         rig.server.error_log()
     );
+    let migrations = rig.migrations_of("orders").await?;
     ensure!(
-        rig.migrations_of("orders")
-            .await?
-            .iter()
-            .filter(|migration| migration.succeeded())
-            .count()
-            == alters.len()
+        migrations.len() == alters.len() && migrations.iter().all(Migration::succeeded),
+        "{migrations:?}\n{}",
+        rig.proxy.log()
     );
     let mut root = rig.direct("").await?;
     let found = outcome

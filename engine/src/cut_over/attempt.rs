@@ -8,7 +8,7 @@ use mysql_async::prelude::Queryable;
 use tokio::time::Instant as Deadline;
 
 use super::sessions::{self, Sessions};
-use super::{Context, Outcome, Where, auto_increment, look, refused, rename_sql};
+use super::{ClosedGate, Context, Outcome, WatchedGate, Where, auto_increment, look, refused, rename_sql, request};
 use crate::binlog::OWN_COMMENT;
 use crate::failpoint;
 use crate::ident::quoted_text;
@@ -54,13 +54,13 @@ impl<'a> Attempt<'a> {
     }
 
     /// The attempt. The follower is at rest before the gate closes, so that the application does not wait for it.
-    pub(super) async fn run(mut self) -> Result<Outcome> {
+    pub(super) async fn run(mut self, gate: &dyn WatchedGate, attempts: u32) -> Result<Outcome> {
         let mut paused = Paused(Some(self.context));
         self.context.follower.pause().await?;
-        let gate = self.context.gate.close(self.context.plan.source_name());
+        let gate = gate.close();
         let began = Instant::now();
         let outcome = self
-            .swap_by(Deadline::from_std(began + self.context.budget))
+            .swap_by(Deadline::from_std(began + self.context.budget), gate.as_ref(), attempts)
             .await;
         let settled = match outcome {
             Ok(()) => Ok(None),
@@ -88,8 +88,8 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    async fn swap_by(&mut self, deadline: Deadline) -> Result<()> {
-        match tokio::time::timeout_at(deadline, self.lock_and_drain()).await {
+    async fn swap_by(&mut self, deadline: Deadline, gate: &dyn ClosedGate, attempts: u32) -> Result<()> {
+        match tokio::time::timeout_at(deadline, self.lock_and_drain(gate, attempts)).await {
             Ok(done) => done?,
             Err(_) => return Err(over_budget("the locks and the drain")),
         }
@@ -101,17 +101,12 @@ impl<'a> Attempt<'a> {
         Ok(())
     }
 
-    async fn lock_and_drain(&mut self) -> Result<()> {
+    async fn lock_and_drain(&mut self, gate: &dyn ClosedGate, attempts: u32) -> Result<()> {
+        request::lock_tables(self.context, &mut self.sessions, gate, attempts).await?;
         let plan = &self.context.plan;
         let flavor = self.context.upstream.flavor();
-        let (source, ghost) = (plan.source_name(), plan.ghost_name());
-        let sentry = match flavor {
-            Flavor::MySql => String::new(),
-            Flavor::MariaDb => format!(", {} WRITE", names::old(source)),
-        };
+        let source = plan.source_name();
         let Sessions { lock, control, .. } = &mut self.sessions;
-        lock.query_drop(format!("LOCK TABLES {source} WRITE, {ghost} WRITE{sentry}"))
-            .await?;
         failpoint::hit("cut_over_locked");
         let end = Position::current(control, flavor).await?;
         let drained = match self.context.follower.drain_on(lock, &end).await {
