@@ -47,7 +47,7 @@ use crate::verify::{Verified, interrupted};
 use crate::{Error, Flavor, Result, TableName, names};
 
 pub use gate::{ClosedGate, NoGate, TrafficGate, WatchedGate};
-pub use look::{Where, finish, look};
+pub use look::{Where, finish, leftover, look};
 pub(crate) use sessions::kill_query;
 
 /// The longest pause of the application in one attempt, unless configured otherwise.

@@ -18,14 +18,13 @@ use tokio::time::Instant;
 
 use super::sessions::Sessions;
 use super::{ClosedGate, Context};
+use crate::error::LOCK_WAIT_TIMEOUT;
 use crate::ident::quoted_text;
 use crate::{Flavor, Result, TableName, names};
 
 /// So many attempts find nobody in the way or give up.
 const POLITE_ATTEMPTS: u32 = 3;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
-/// `ER_LOCK_WAIT_TIMEOUT`: somebody holds a lock.
-const LOCK_WAIT_TIMEOUT: u16 = 1205;
 
 /// Takes the locks. Bounded by whoever calls: it may wait for as long as somebody is in the way.
 pub(super) async fn lock_tables(

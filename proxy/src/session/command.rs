@@ -90,7 +90,11 @@ impl Front<'_> {
     }
 
     /// What the gate has to know of a command that may touch tables: its text, or `Some(None)` where that is not known.
-    fn touches<'t>(&'t self, statements: &'t Statements, capabilities: Capabilities) -> Option<Option<&'t [u8]>> {
+    fn touches<'t>(
+        &'t self,
+        statements: &'t Statements,
+        capabilities: Capabilities,
+    ) -> Option<Option<&'t [u8]>> {
         match self.code {
             code::QUERY if !self.is_inspectable() => Some(None),
             code::QUERY => Some(query::text(self.body, capabilities)),
