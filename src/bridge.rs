@@ -230,6 +230,10 @@ impl TrafficGate for ProxyGate {
             self.0.watch(table.schema.as_str(), table.table.as_str()),
         ))
     }
+
+    fn swapped(&self, table: &TableName) {
+        self.0.swapped(table.schema.as_str(), table.table.as_str());
+    }
 }
 
 struct ProxyWatched(gate::Watched);

@@ -12,10 +12,13 @@
 //! second, stronger metadata lock; behind a *waiting* request for the table lock that is a deadlock, and the server gives the
 //! transaction error 1213. With nobody inside there is no such transaction.
 //!
+//! The gate also remembers which tables were replaced, and when: a snapshot from before that must not be read with (see
+//! `session::snapshot`).
+//!
 //! *Beyond that the gate is a courtesy.* What it cannot see (a name behind a view or in a routine, a session that does not
 //! come through the proxy) waits at the server's metadata lock instead, and every wait here is bounded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,6 +27,13 @@ use tokio::sync::Notify;
 
 /// How long a statement is held at most.
 pub(crate) const HOLD_LIMIT: Duration = Duration::from_secs(5);
+
+/// So many replaced tables are remembered, far more than can be replaced while a transaction is open.
+const SWAPS_KEPT: usize = 4096;
+
+/// A moment of the proxy: later ones are greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Moment(u64);
 
 /// The gate of one proxy; its clones are the same gate.
 #[derive(Clone, Debug, Default)]
@@ -36,7 +46,17 @@ struct Inner {
     tables: Mutex<Vec<Table>>,
     /// A gate opened, or a session left.
     changed: Notify,
+    /// Numbers tables, sessions and moments.
     next_id: AtomicU64,
+    /// The moment of the newest of `swaps`: all that is read most of the time.
+    last_swap: AtomicU64,
+    swaps: Mutex<VecDeque<Swap>>,
+}
+
+#[derive(Debug)]
+struct Swap {
+    at: Moment,
+    name: String,
 }
 
 #[derive(Debug)]
@@ -89,6 +109,39 @@ impl Gate {
             inner: self.0.clone(),
             id,
         }
+    }
+
+    /// From now on `table` is another one than before. Called before its gate opens.
+    pub fn swapped(&self, schema: &str, table: &str) {
+        let at = Moment(self.0.new_id());
+        tracing::debug!(schema, table, "table replaced");
+        let mut swaps = self.0.swaps.lock().unwrap_or_else(PoisonError::into_inner);
+        if swaps.len() == SWAPS_KEPT {
+            swaps.pop_front();
+        }
+        swaps.push_back(Swap {
+            at,
+            name: table.to_owned(),
+        });
+        self.0.last_swap.store(at.0, Ordering::Release);
+    }
+
+    /// Now: not before any swap that has been told, and before every later one.
+    pub(crate) fn now(&self) -> Moment {
+        Moment(self.0.next_id.load(Ordering::Acquire))
+    }
+
+    /// Whether `text` names a table that was replaced after `moment`.
+    pub(crate) fn has_swapped_since(&self, moment: Moment, text: &[u8]) -> bool {
+        if self.0.last_swap.load(Ordering::Acquire) <= moment.0 {
+            return false;
+        }
+        let swaps = self.0.swaps.lock().unwrap_or_else(PoisonError::into_inner);
+        swaps
+            .iter()
+            .rev()
+            .take_while(|swap| swap.at > moment)
+            .any(|swap| contains(text, swap.name.as_bytes()))
     }
 
     /// A new session, inside of nothing.
@@ -184,7 +237,7 @@ impl Visitor {
 
 impl Inner {
     fn new_id(&self) -> u64 {
-        self.next_id.fetch_add(1, Ordering::Relaxed)
+        self.next_id.fetch_add(1, Ordering::AcqRel) + 1
     }
 
     /// No code panics while it holds the lock, and each change of the list is a single one.
@@ -298,6 +351,21 @@ mod tests {
         assert!(watched.longest_stay() > Duration::ZERO);
         drop(late);
         assert_eq!(watched.longest_stay(), Duration::ZERO);
+    }
+
+    #[test]
+    fn replaced_tables_are_remembered() {
+        let gate = Gate::default();
+        let text = b"select * from app.orders";
+        let before = gate.now();
+        assert!(!gate.has_swapped_since(before, text));
+        gate.swapped("app", "orders");
+        let after = gate.now();
+        gate.swapped("app", "other");
+        assert!(gate.has_swapped_since(before, text));
+        assert!(!gate.has_swapped_since(before, b"select * from reorders"));
+        assert!(!gate.has_swapped_since(after, text));
+        assert!(gate.has_swapped_since(after, b"select * from other"));
     }
 
     #[tokio::test]

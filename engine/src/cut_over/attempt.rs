@@ -75,6 +75,9 @@ impl<'a> Attempt<'a> {
                 settled.map_err(|error| if refused_by_data { error } else { refused(error) })
             }
         };
+        if matches!(settled, Ok(None)) {
+            context.gate.swapped(context.plan.source_name());
+        }
         drop(gate);
         let held = began.elapsed();
         match settled {

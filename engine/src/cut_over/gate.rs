@@ -11,6 +11,10 @@ pub trait TrafficGate: Send + Sync + 'static {
     /// Follows who has to do with `table`, until the answer is dropped: a gate can only be drained of sessions that were
     /// seen to enter.
     fn watch(&self, table: &TableName) -> Box<dyn WatchedGate>;
+
+    /// The ghost is in the table's place. Called before the gate opens: a snapshot of the data from before must not be
+    /// read with, because the ghost was filled after it.
+    fn swapped(&self, table: &TableName);
 }
 
 /// The gate of a table whose cut-over is being tried.
@@ -38,6 +42,8 @@ impl TrafficGate for NoGate {
     fn watch(&self, _table: &TableName) -> Box<dyn WatchedGate> {
         Box::new(*self)
     }
+
+    fn swapped(&self, _table: &TableName) {}
 }
 
 impl WatchedGate for NoGate {

@@ -97,6 +97,7 @@ async fn keep_strangers(shared: &Shared, conn: &mut Conn, source: &TableName) ->
 pub(super) async fn resumed(shared: &Shared, running: &Running, record: Record) -> Result<Standing> {
     let mut conn = shared.upstream.control().await?;
     if record.phase == Phase::CuttingOver && is_swapped(&mut conn, &record.task.source).await? {
+        shared.gate.swapped(&record.task.source);
         let rows = if record.native_copies {
             record.rows_copied
         } else {

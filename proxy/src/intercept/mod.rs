@@ -18,21 +18,52 @@ use crate::hooks::Verdict;
 use crate::protocol::shape::Expect;
 use crate::session::{Catch, Caught, End, PreparedChange, Session};
 
+/// `ER_TABLE_DEF_CHANGED`.
+const TABLE_DEF_CHANGED: u16 = 1412;
+
 impl Session {
     /// Handles a caught command; everything before it has been answered.
     pub(crate) async fn handle(&mut self, caught: Caught) -> Result<(), End> {
         match &caught.catch {
-            Catch::ChangeUser => self.change_user(&caught).await,
+            Catch::ChangeUser => {
+                self.change_user(&caught).await?;
+                self.settle();
+                Ok(())
+            }
             Catch::Migrations => self.show_migrations(&caught).await,
             Catch::Diagnostics(asked) => {
                 let kept = self.kept.clone().unwrap_or_default();
                 self.answer_grid(&caught, &kept.answer(asked));
                 Ok(())
             }
+            Catch::OldSnapshot(expect) => self.old_snapshot(&caught, *expect).await,
             Catch::Prepare(text) => self.prepare(&caught, text).await,
             Catch::Change(text) => self.change(&caught, text, None).await,
             Catch::Execute(prepared) => self.change(&caught, &prepared.sql, Some(prepared)).await,
         }
+    }
+
+    /// A statement that reads a replaced table with a snapshot from before. Isolation levels without such a snapshot go on.
+    async fn old_snapshot(&mut self, caught: &Caught, expect: Expect) -> Result<(), End> {
+        let variable = match self.server.is_mariadb {
+            true => "tx_isolation",
+            false => "transaction_isolation",
+        };
+        let row = self
+            .ask(&format!("SELECT @@SESSION.{variable}"))
+            .await?
+            .into_first_row();
+        let isolation = row.unwrap_or_default().into_iter().next().flatten();
+        if isolation.as_deref() == Some(b"REPEATABLE-READ") {
+            let message = "Table definition has changed, please retry transaction";
+            let sequence = caught.header.sequence.wrapping_add(1);
+            self.answer_err(caught, sequence, TABLE_DEF_CHANGED, "HY000", message);
+            self.kept = Some(Kept::error(TABLE_DEF_CHANGED, message.to_owned()));
+            return Ok(());
+        }
+        self.note(caught.header);
+        self.forward(caught.header, Some(expect));
+        Ok(())
     }
 
     async fn show_migrations(&mut self, caught: &Caught) -> Result<(), End> {

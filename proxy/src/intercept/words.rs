@@ -50,6 +50,53 @@ fn find(word: &[u8]) -> Opening {
         .map_or(Opening::Other, |(_, opening)| *opening)
 }
 
+/// Where a statement puts the boundary of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Boundary {
+    /// Nothing has been read after it.
+    Plain,
+    /// `START TRANSACTION WITH CONSISTENT SNAPSHOT`.
+    WithSnapshot,
+}
+
+/// The boundary, if the text is nothing but one: `BEGIN`, `START TRANSACTION`, `COMMIT`, `ROLLBACK` with their options.
+/// `ROLLBACK TO` a savepoint is none.
+pub(crate) fn boundary(text: &[u8]) -> Option<Boundary> {
+    const LONGEST: usize = 12;
+    let text = skip_space(text)?;
+    if !matches!(text.first()?.to_ascii_uppercase(), b'B' | b'S' | b'C' | b'R') {
+        return None;
+    }
+    let first = word(text).0;
+    let is = |name: &str| first.eq_ignore_ascii_case(name.as_bytes());
+    if !(is("BEGIN") || is("START") || is("COMMIT") || is("ROLLBACK")) {
+        return None;
+    }
+    let tokens = tokens(text, LONGEST)?;
+    let has = |word: &str| tokens.iter().any(|token| token == word);
+    // More than one statement: what follows may read.
+    let is_one = tokens
+        .iter()
+        .position(|token| token == ";")
+        .is_none_or(|at| at + 1 == tokens.len());
+    match () {
+        () if !is_one || (is("START") && !has("TRANSACTION")) || has("TO") || has("NOT") => None,
+        () if has("SNAPSHOT") => Some(Boundary::WithSnapshot),
+        () => Some(Boundary::Plain),
+    }
+}
+
+/// Whether the text begins with `INSERT` or `REPLACE` and reads no table: it adds rows whatever its snapshot is.
+pub(crate) fn only_adds(text: &[u8]) -> bool {
+    let Some(text) = skip_space(text) else {
+        return false;
+    };
+    let first = word(text).0;
+    let selects = |window: &[u8]| window.eq_ignore_ascii_case(b"SELECT");
+    (first.eq_ignore_ascii_case(b"INSERT") || first.eq_ignore_ascii_case(b"REPLACE"))
+        && !text.windows(6).any(selects)
+}
+
 /// Splits off the letters, digits and underscores at the front.
 fn word(text: &[u8]) -> (&[u8], &[u8]) {
     let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
@@ -132,6 +179,45 @@ mod tests {
         for unclear in ["", "  ", "ALT", "INSERT", "/* x", "/*! ", "# x"] {
             assert_eq!(opening(unclear.as_bytes()), None, "{unclear}");
         }
+    }
+
+    #[test]
+    fn boundaries_of_transactions() {
+        let check = |text: &str, expected| assert_eq!(boundary(text.as_bytes()), expected, "{text}");
+        for text in [
+            "BEGIN",
+            " /* x */ begin work;",
+            "START TRANSACTION READ ONLY",
+            "commit and chain",
+            "ROLLBACK",
+        ] {
+            check(text, Some(Boundary::Plain));
+        }
+        check(
+            "start transaction with consistent snapshot, read only",
+            Some(Boundary::WithSnapshot),
+        );
+        for text in [
+            "ROLLBACK TO SAVEPOINT a",
+            "BEGIN; SELECT 1",
+            "BEGIN NOT ATOMIC SELECT 1; END",
+            "START SLAVE",
+            "SELECT 1",
+            "",
+            "begins",
+        ] {
+            check(text, None);
+        }
+    }
+
+    #[test]
+    fn statements_that_only_add() {
+        let check = |text: &str, expected| assert_eq!(only_adds(text.as_bytes()), expected, "{text}");
+        check("insert into t values (1)", true);
+        check("REPLACE t SET a = 1", true);
+        check("INSERT INTO t SELECT * FROM t", false);
+        check("UPDATE t SET a = 1", false);
+        check("SELECT * FROM t", false);
     }
 
     #[test]

@@ -65,6 +65,8 @@ pub(crate) enum Catch {
     Execute(Arc<PreparedChange>),
     /// `SHOW MIGRATIONS`.
     Migrations,
+    /// A statement on a table that was replaced after the transaction's snapshot.
+    OldSnapshot(Expect),
     /// A question about diagnostics only the proxy has.
     Diagnostics(Diagnostics),
 }
@@ -187,17 +189,32 @@ impl Session {
             Decision::More => Some(Step::More),
             Decision::Catch(catch) => Some(Step::Catch(Caught { header, catch })),
             Decision::Forward(expect) => {
-                if let Some(text) = front.touches(&self.statements, self.capabilities)
-                    && !self.visitor.passes(text, self.gate_passed)
-                {
-                    let text = text.map(<[u8]>::to_vec);
-                    return Some(Step::Hold { text });
+                if let Some(text) = front.touches(&self.statements, self.capabilities) {
+                    if !self.visitor.passes(text, self.gate_passed) {
+                        let text = text.map(<[u8]>::to_vec);
+                        return Some(Step::Hold { text });
+                    }
+                    if let Some(expect) = expect
+                        && text.is_some_and(|text| self.reads_too_early(text))
+                    {
+                        let catch = Catch::OldSnapshot(expect);
+                        return Some(Step::Catch(Caught { header, catch }));
+                    }
+                    self.snapshot.sent(text, self.shared.gate.now());
                 }
                 self.note(header);
                 self.forward(header, expect);
                 None
             }
         }
+    }
+
+    /// Whether the statement would read a replaced table with a snapshot from before.
+    fn reads_too_early(&self, text: &[u8]) -> bool {
+        self.snapshot
+            .since()
+            .is_some_and(|since| self.shared.gate.has_swapped_since(since, text))
+            && !words::only_adds(text)
     }
 
     fn judge(&self, front: &Front<'_>) -> Decision {

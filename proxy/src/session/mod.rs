@@ -9,6 +9,7 @@ mod handshake;
 mod relay;
 mod response;
 mod side;
+mod snapshot;
 mod statements;
 mod wire;
 
@@ -20,6 +21,7 @@ use tokio::time::timeout;
 use command::Phase;
 pub(crate) use command::{Catch, Caught};
 pub(crate) use side::{Reply, Row};
+use snapshot::Snapshot;
 pub(crate) use statements::PreparedChange;
 use statements::Statements;
 use wire::Wire;
@@ -87,6 +89,7 @@ pub(crate) struct Session {
     gate_passed: bool,
     /// The tables under a cut-over that this session has to do with.
     visitor: Visitor,
+    snapshot: Snapshot,
     pub(crate) shared: Shared,
     stop: Arc<Stop>,
     stopping: bool,
@@ -139,6 +142,7 @@ impl Session {
             kept: None,
             gate_passed: false,
             visitor: shared.gate.visitor(),
+            snapshot: Snapshot::default(),
             shared,
             stop,
             stopping: false,

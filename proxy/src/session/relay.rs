@@ -95,12 +95,17 @@ impl Session {
             }
         }
         self.wire.down.approve_all();
-        self.leave_tables();
+        self.settle();
     }
 
-    /// Lets a cut-over go on that waits for this session, once nothing is under way in it.
-    pub(super) fn leave_tables(&mut self) {
-        if self.tracker.is_idle() && self.tracker.status & status::IN_TRANSACTION == 0 {
+    /// Takes in what the end of the last reply means. A cut-over may wait for a session in which nothing is under way.
+    pub(crate) fn settle(&mut self) {
+        if !self.tracker.is_idle() {
+            return;
+        }
+        let in_transaction = self.tracker.status & status::IN_TRANSACTION != 0;
+        self.snapshot.answered(in_transaction);
+        if !in_transaction {
             self.visitor.leave();
         }
     }
