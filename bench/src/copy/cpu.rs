@@ -56,7 +56,7 @@ mod tests {
     fn both_times_are_added() {
         let check = |stat: &str, expected: Option<Duration>| assert_eq!(used(stat), expected, "{stat}");
         let fields = "S 1 1 1 0 -1 4194560 9 8 7 6 150 25 3 2 20 0";
-        check(&format!("17 (my) sqld ({fields}"), None);
+        check(&format!("17 mysqld {fields}"), None);
         check(
             &format!("17 (my) sqld) {fields}"),
             Some(Duration::from_millis(1750)),

@@ -57,7 +57,9 @@ impl Series {
             .map(|(own, other)| other.copy.as_secs_f64() / own.copy.as_secs_f64().max(1e-9))
             .collect();
         ratios.sort_by(f64::total_cmp);
-        ratios.get(ratios.len() / 2).copied().unwrap_or_default()
+        // Of two in the middle the lower: a doubt is not to our advantage.
+        let middle = ratios.len().saturating_sub(1) / 2;
+        ratios.get(middle).copied().unwrap_or_default()
     }
 }
 
