@@ -1,7 +1,7 @@
 //! What one migration does, settled before the first row is copied and never changed after.
 
 use crate::mapping::Mapping;
-use crate::reconcile::Warning;
+use crate::reconcile::{Turns, Warning};
 use crate::session::SessionSettings;
 use crate::table::{ChosenKey, Table, UniqueKey};
 use crate::{Ident, TableName};
@@ -29,6 +29,8 @@ pub struct Plan {
     pub time_zone: String,
     /// Whether the server itself would have copied the table: then its OK packet counts the rows.
     pub native_copies: bool,
+    /// How the writers of the ghost stay out of each other's way.
+    pub turns: Turns,
     /// What the server warned of when it altered the empty ghost: notes about the definition.
     pub definition_warnings: Vec<Warning>,
 }

@@ -5,11 +5,12 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use alterego_testkit::{Alterego, Server};
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tokio::process::Command;
 
+use super::cpu::Process;
 use crate::migrations::Migration;
 
 /// How often the proxy is asked how far it is.
@@ -35,6 +36,37 @@ pub(crate) struct Measured {
     pub(crate) copy: Duration,
     /// From sending the ALTER to its answer.
     pub(crate) total: Duration,
+    /// CPU time of the server between the first row and the last.
+    pub(crate) server_cpu: Duration,
+    /// CPU time of alterego in that time, if it was alterego's copy.
+    pub(crate) own_cpu: Option<Duration>,
+}
+
+/// The server, the proxy in front of it, and where their CPU times are read.
+#[derive(Debug)]
+pub(crate) struct Bench {
+    pub(crate) server: Server,
+    pub(crate) proxy: Alterego,
+    pub(crate) server_process: Process,
+    pub(crate) proxy_process: Process,
+}
+
+/// A moment, and the CPU times used until then.
+#[derive(Clone, Copy, Debug)]
+struct Moment {
+    at: Instant,
+    server: Duration,
+    proxy: Duration,
+}
+
+impl Bench {
+    fn now(&self) -> Result<Moment> {
+        Ok(Moment {
+            at: Instant::now(),
+            server: self.server_process.used()?,
+            proxy: self.proxy_process.used()?,
+        })
+    }
 }
 
 impl Contender {
@@ -48,62 +80,81 @@ impl Contender {
     }
 
     /// Rebuilds `app.orders` once.
-    pub(crate) async fn rebuild(&self, server: &Server, proxy: &Alterego) -> Result<Measured> {
+    pub(crate) async fn rebuild(&self, bench: &Bench) -> Result<Measured> {
         match self {
             Contender::NativeCopy => {
-                native(server, "ALTER TABLE app.orders ENGINE=InnoDB, ALGORITHM=COPY").await
+                native(bench, "ALTER TABLE app.orders ENGINE=InnoDB, ALGORITHM=COPY").await
             }
             Contender::NativeInplace => {
-                native(server, "ALTER TABLE app.orders ENGINE=InnoDB, ALGORITHM=INPLACE").await
+                native(bench, "ALTER TABLE app.orders ENGINE=InnoDB, ALGORITHM=INPLACE").await
             }
-            Contender::Alterego => through_proxy(proxy).await,
-            Contender::GhOst(program) => gh_ost(program, server).await,
+            Contender::Alterego => through_proxy(bench).await,
+            Contender::GhOst(program) => gh_ost(program, bench).await,
         }
     }
 }
 
-async fn native(server: &Server, sql: &str) -> Result<Measured> {
-    let mut root = server.root().await?;
-    let started = Instant::now();
+async fn native(bench: &Bench, sql: &str) -> Result<Measured> {
+    let mut root = bench.server.root().await?;
+    let before = bench.now()?;
     root.query_drop(sql).await?;
-    let total = started.elapsed();
+    let measured = whole(before, bench.now()?);
     root.disconnect().await?;
-    Ok(Measured { copy: total, total })
+    Ok(measured)
+}
+
+/// A rebuild that is all copy.
+fn whole(before: Moment, after: Moment) -> Measured {
+    let total = after.at - before.at;
+    Measured {
+        copy: total,
+        total,
+        server_cpu: after.server.saturating_sub(before.server),
+        own_cpu: None,
+    }
 }
 
 /// The copy's own time is read from `SHOW MIGRATIONS`: from the first moment that rows are being copied to
 /// the first moment that no more are.
-async fn through_proxy(proxy: &Alterego) -> Result<Measured> {
+async fn through_proxy(bench: &Bench) -> Result<Measured> {
+    let proxy = &bench.proxy;
     let mut watcher = proxy.root().await?;
     let mut client: Conn = proxy.root().await?;
     let started = Instant::now();
     let altered = client.query_drop("ALTER TABLE app.orders ENGINE=InnoDB");
     tokio::pin!(altered);
-    let mut copy: Option<(Instant, Instant)> = None;
+    let mut first: Option<Moment> = None;
+    let mut last: Option<Moment> = None;
     loop {
         tokio::select! {
             result = &mut altered => break result?,
-            () = tokio::time::sleep(POLL) => {
+            () = tokio::time::sleep(POLL), if last.is_none() => {
                 let newest = Migration::newest(&mut watcher, "orders").await?;
-                if newest.is_some_and(|migration| migration.text("phase").contains("cop")) {
-                    let now = Instant::now();
-                    copy = Some((copy.map_or(now, |(first, _)| first), now));
+                let copying = newest.is_some_and(|migration| migration.text("phase").contains("cop"));
+                match (copying, first) {
+                    (true, None) => first = Some(bench.now()?),
+                    (false, Some(_)) => last = Some(bench.now()?),
+                    (true, Some(_)) | (false, None) => {}
                 }
             }
         }
     }
     let total = started.elapsed();
-    ensure!(
-        copy.is_some(),
-        "SHOW MIGRATIONS never showed the copy: was the ALTER carried out natively?\n{}",
-        proxy.log()
-    );
-    let copy = copy.map_or(total, |(first, last)| last.duration_since(first) + POLL);
-    Ok(Measured { copy, total })
+    let (Some(first), Some(last)) = (first, last) else {
+        bail!(
+            "SHOW MIGRATIONS never showed the copy: was the ALTER carried out natively?\n{}",
+            proxy.log()
+        );
+    };
+    Ok(Measured {
+        total,
+        own_cpu: Some(last.proxy.saturating_sub(first.proxy)),
+        ..whole(first, last)
+    })
 }
 
-async fn gh_ost(program: &Path, server: &Server) -> Result<Measured> {
-    let started = Instant::now();
+async fn gh_ost(program: &Path, bench: &Bench) -> Result<Measured> {
+    let before = bench.now()?;
     let output = Command::new(program)
         .args([
             "--host=127.0.0.1",
@@ -112,7 +163,7 @@ async fn gh_ost(program: &Path, server: &Server) -> Result<Measured> {
             "--table=orders",
             "--alter=ENGINE=InnoDB",
         ])
-        .arg(format!("--port={}", server.port()))
+        .arg(format!("--port={}", bench.server.port()))
         .args([
             "--allow-on-master",
             "--initially-drop-ghost-table",
@@ -123,7 +174,7 @@ async fn gh_ost(program: &Path, server: &Server) -> Result<Measured> {
         .kill_on_drop(true)
         .output()
         .await?;
-    let total = started.elapsed();
+    let after = bench.now()?;
     ensure!(
         output.status.success(),
         "{} failed: {}{}",
@@ -131,5 +182,5 @@ async fn gh_ost(program: &Path, server: &Server) -> Result<Measured> {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
-    Ok(Measured { copy: total, total })
+    Ok(whole(before, after))
 }

@@ -1,17 +1,22 @@
 //! The row copy beside the server's own ways to rebuild a table.
 //!
 //! The same rows are rebuilt by each contender in turn, several rounds in one run, on one durable server, so
-//! that each ratio is of figures taken minutes apart on the same machine.
+//! that each ratio is of figures taken minutes apart on the same machine. Beside the time stands the server's CPU
+//! time, which says what a way costs however much else the machine has to do.
 
 mod chart;
 mod contender;
+mod cpu;
+
+use std::time::Duration;
 
 use alterego_testkit::orders::{self, Layout};
 use alterego_testkit::{Alterego, Flavor, Options, Server};
 use anyhow::Result;
 
 use crate::table::{self, duration, median, thousands};
-use contender::{Contender, Measured};
+use contender::{Bench, Contender, Measured};
+use cpu::Process;
 
 /// Arguments of the copy benchmark.
 #[derive(Debug, clap::Args)]
@@ -37,12 +42,24 @@ pub(crate) struct Series {
 }
 
 impl Series {
-    fn total(&self) -> std::time::Duration {
-        median(&self.measured.iter().map(|one| one.total).collect::<Vec<_>>())
+    fn median(&self, figure: impl Fn(&Measured) -> Duration) -> Duration {
+        median(&self.measured.iter().map(figure).collect::<Vec<_>>())
     }
 
-    fn copy(&self) -> std::time::Duration {
-        median(&self.measured.iter().map(|one| one.copy).collect::<Vec<_>>())
+    fn copy(&self) -> Duration {
+        self.median(|one| one.copy)
+    }
+
+    /// How much faster than `other`: the median over the rounds, each compared with the same round of the other.
+    fn times_faster(&self, other: &Series) -> f64 {
+        let rounds = self.measured.iter().zip(&other.measured);
+        let mut ratios: Vec<f64> = rounds
+            .map(|(own, other)| other.copy.as_secs_f64() / own.copy.as_secs_f64().max(1e-9))
+            .collect();
+        ratios.sort_by(f64::total_cmp);
+        // Of two in the middle the lower: a doubt is not to our advantage.
+        let middle = ratios.len().saturating_sub(1) / 2;
+        ratios.get(middle).copied().unwrap_or_default()
     }
 }
 
@@ -53,7 +70,13 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     let layout = Layout::with_rows(args.rows);
     orders::fill(&server.root_opts(), "app", "orders", layout, |_| ()).await?;
     println!("filled app.orders: {} rows", thousands(layout.rows()));
-    let proxy = Alterego::start(&server, &["--strategy", "ghost"], &[]).await?;
+    let mut proxy = Alterego::start(&server, &["--strategy", "ghost"], &[]).await?;
+    let bench = Bench {
+        server_process: Process::of_server(&server)?,
+        proxy_process: Process::of(proxy.id()),
+        server,
+        proxy,
+    };
     let mut all: Vec<Series> = contenders(&args)
         .into_iter()
         .map(|contender| Series {
@@ -63,11 +86,13 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         .collect();
     for round in 1..=args.rounds.max(1) {
         for series in &mut all {
-            let measured = series.contender.rebuild(&server, &proxy).await?;
+            let measured = series.contender.rebuild(&bench).await?;
             println!(
-                "round {round}: {:24} {}",
+                "round {round}: {:24} {:>7}, copy {:>7}, {:5.1} CPU s a million rows",
                 series.contender.name(),
-                duration(measured.total)
+                duration(measured.total),
+                duration(measured.copy),
+                cpu_per_million(layout.rows(), measured.server_cpu),
             );
             series.measured.push(measured);
         }
@@ -91,25 +116,47 @@ fn contenders(args: &Args) -> Vec<Contender> {
 }
 
 fn print(all: &[Series], rows: u64) {
-    let base = all.first().map(Series::copy).unwrap_or_default();
-    let heading = ["", "rows/s of the copy", "x native COPY", "copy", "whole ALTER"];
+    let heading = [
+        "",
+        "rows/s",
+        "x COPY",
+        "x INPLACE",
+        "server's CPU s",
+        "alterego's CPU s",
+        "copy",
+        "whole ALTER",
+    ];
     let mut lines = vec![heading.map(str::to_owned).to_vec()];
+    let native = |wanted: &str| all.iter().find(|series| series.contender.name() == wanted);
+    let times = |series: &Series, other: &Contender| {
+        native(other.name()).map_or_else(String::new, |other| format!("{:.2}", series.times_faster(other)))
+    };
     for series in all {
+        let own = series.measured.iter().any(|one| one.own_cpu.is_some());
+        let own = own.then(|| series.median(|one| one.own_cpu.unwrap_or_default()));
+        let per_million = |cpu| format!("{:.1}", cpu_per_million(rows, cpu));
         lines.push(vec![
             series.contender.name().to_owned(),
             thousands(rate(rows, series.copy())),
-            format!(
-                "{:.2}",
-                base.as_secs_f64() / series.copy().as_secs_f64().max(1e-9)
-            ),
+            times(series, &Contender::NativeCopy),
+            times(series, &Contender::NativeInplace),
+            per_million(series.median(|one| one.server_cpu)),
+            own.map_or_else(String::new, per_million),
             duration(series.copy()),
-            duration(series.total()),
+            duration(series.median(|one| one.total)),
         ]);
     }
     table::print(true, &lines);
-    println!("  Medians. For the server's own ALTERs the copy is the whole ALTER.");
+    println!(
+        "  Medians of the rounds; a ratio is of two copies in the same round. CPU time is that of the copy, for a"
+    );
+    println!("  million rows, in all threads. For the server's own ALTERs the copy is the whole ALTER.");
 }
 
-pub(crate) fn rate(rows: u64, took: std::time::Duration) -> u64 {
+fn cpu_per_million(rows: u64, cpu: Duration) -> f64 {
+    cpu.as_secs_f64() * 1e6 / rows.max(1) as f64
+}
+
+pub(crate) fn rate(rows: u64, took: Duration) -> u64 {
     (rows as f64 / took.as_secs_f64().max(1e-9)) as u64
 }

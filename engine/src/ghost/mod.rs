@@ -18,6 +18,7 @@ use crate::alter::Statement;
 use crate::binlog::OWN_COMMENT;
 use crate::plan::Plan;
 use crate::preflight::Checked;
+use crate::reconcile::Turns;
 use crate::session::{SessionSettings, Upstream};
 use crate::table::Table;
 use crate::{Result, TableName, conversion, mapping, names};
@@ -113,6 +114,7 @@ async fn describe(
     let time_zone =
         time_zone::choose(source, &ghost, &mapping, &key, settings).map_err(crate::Error::Refused)?;
     let new_unique_keys = unique::new_keys(statement, source, &ghost, &mapping);
+    let turns = Turns::for_ghost(conn, &ghost).await?;
     Ok(Plan {
         source: source.clone(),
         ghost,
@@ -124,6 +126,7 @@ async fn describe(
         settings: settings.clone(),
         time_zone,
         native_copies: altered.copies,
+        turns,
         definition_warnings: altered.warnings,
     })
 }

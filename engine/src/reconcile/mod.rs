@@ -27,12 +27,14 @@ mod locked;
 mod message;
 mod native;
 mod sql;
+mod turns;
 mod unique;
 mod worker;
 mod writer;
 mod written;
 
 pub use locked::keys_on;
+pub use turns::Turns;
 pub use worker::Worker;
 pub use writer::Writer;
 pub use written::{Warning, Written};

@@ -69,6 +69,7 @@ pub(super) async fn resolve(conn: &mut Conn, sql: &Sql, set: &RowSet) -> Result<
 }
 
 async fn attempt(conn: &mut Conn, sql: &Sql, set: &RowSet, stale: &[Key]) -> Result<Attempt> {
+    let _turn = sql.plan().turns.take().await;
     let mut all = set.clone();
     all.keys.extend_from_slice(stale);
     let locked = [
@@ -105,6 +106,7 @@ fn number(reply: &Reply) -> u64 {
 
 /// Returns only if the two rows are no duplicates of each other; what they were inserted as is committed.
 async fn prove_duplicate(conn: &mut Conn, sql: &Sql, hit: &Hit) -> Result<()> {
+    let _turn = sql.plan().turns.take().await;
     let pair = RowSet::keys(&[hit.own.clone(), hit.other.clone()]);
     let statements = [
         "START TRANSACTION".to_owned(),

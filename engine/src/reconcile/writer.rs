@@ -1,6 +1,7 @@
 //! A connection that writes to the ghost.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
@@ -204,17 +205,42 @@ impl Writer {
     }
 
     /// The transaction that makes the set; `wait` is put in front of everything else in it.
+    ///
+    /// It is waited for before the turn is: nobody is to stand behind somebody who waits for the application. The one
+    /// source row that is then held is held for another writer's statement longer, and its holder has no lock of the
+    /// ghost, so nobody with a turn waits for it.
     async fn write(&mut self, set: &RowSet, wait: Option<String>) -> Result<Written> {
         let mut statements = vec!["START TRANSACTION".to_owned()];
-        statements.extend(wait);
+        if let Some(wait) = wait {
+            statements.push(wait);
+            batch::run_or_roll_back(&mut self.conn, &statements).await?;
+            statements.clear();
+        }
+        let turn = self.sql.plan().turns.take().await;
+        let began = Instant::now();
         statements.extend([
             self.sql.delete(set),
             self.sql.insert(set, self.sql.verb(), Locking::NoWait),
             "SHOW WARNINGS".to_owned(),
-            "COMMIT".to_owned(),
         ]);
-        let replies = batch::run_or_roll_back(&mut self.conn, &statements).await?;
-        Ok(written(replies, self.sql.plan()))
+        let commit = "COMMIT".to_owned();
+        let replies = match turn {
+            // All in one round trip.
+            None => {
+                statements.push(commit);
+                batch::run_or_roll_back(&mut self.conn, &statements).await?
+            }
+            Some(turn) => {
+                let replies = batch::run_or_roll_back(&mut self.conn, &statements).await?;
+                drop(turn);
+                batch::run_or_roll_back(&mut self.conn, &[commit]).await?;
+                replies
+            }
+        };
+        Ok(Written {
+            took: began.elapsed(),
+            ..written(replies, self.sql.plan())
+        })
     }
 
     /// Writes a set that cannot be halved, after waiting for the lock that is in its way, in a transaction that

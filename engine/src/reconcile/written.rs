@@ -1,5 +1,7 @@
 //! What a write to the ghost came to.
 
+use std::time::Duration;
+
 use mysql_async::Row;
 
 use super::batch::Reply;
@@ -39,6 +41,9 @@ pub struct Written {
     pub warning_count: u64,
     /// The warnings the server kept.
     pub warnings: Vec<Warning>,
+    /// How long the transactions that wrote it took: so long its rows were locked. What was tried in vain, and the
+    /// wait for a turn, are not in it.
+    pub took: Duration,
     /// How often a lock was in the way.
     pub lock_conflicts: u64,
 }
@@ -49,6 +54,7 @@ impl Written {
         let rows_before = self.rows;
         self.rows += next.rows;
         self.warning_count += next.warning_count;
+        self.took += next.took;
         self.lock_conflicts += next.lock_conflicts;
         let shifted = next.warnings.into_iter().map(|w| w.shifted(rows_before));
         self.warnings.extend(shifted);

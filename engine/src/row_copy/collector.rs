@@ -98,7 +98,7 @@ mod tests {
             rows,
             warning_count: at_rows.len() as u64,
             warnings: at_rows.iter().map(warning).collect(),
-            lock_conflicts: 0,
+            ..Written::default()
         }
     }
 

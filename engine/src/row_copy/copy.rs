@@ -1,7 +1,7 @@
 //! Dispatches chunks to workers that write them in parallel.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
@@ -64,7 +64,6 @@ struct Finished {
     worker: Worker,
     chunk: Chunk,
     outcome: Result<Written>,
-    elapsed: Duration,
 }
 
 /// Copies everything behind the ledger's start frontier.
@@ -138,13 +137,11 @@ impl Dispatcher {
         // Before the read is sent: see the watermark's proof.
         self.copy.ledger.watermark().dispatch(chunk.through());
         self.busy.spawn(async move {
-            let began = Instant::now();
             let outcome = worker.range(chunk.range()).await;
             Finished {
                 worker,
                 chunk,
                 outcome,
-                elapsed: began.elapsed(),
             }
         });
     }
@@ -205,13 +202,13 @@ impl Dispatcher {
             worker,
             chunk,
             outcome,
-            elapsed,
         } = finished;
         self.idle.push(worker);
         match outcome {
             Ok(written) => {
                 failpoint::hit("row_copy_chunk_committed");
-                self.sizer.took(written.rows, elapsed, written.lock_conflicts);
+                self.sizer
+                    .took(written.rows, written.took, written.lock_conflicts);
                 self.copy.counters.rows_copied.add(written.rows);
                 self.copy.counters.lock_retries.add(written.lock_conflicts);
                 self.collector.wrote(chunk.ordinal(), written);

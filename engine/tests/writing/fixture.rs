@@ -12,6 +12,7 @@ use alterego_engine::key::{Key, KeyColumn, KeyKind, KeyValue};
 use alterego_engine::mapping::{MappedColumn, Mapping};
 use alterego_engine::plan::Plan;
 use alterego_engine::position::Position;
+use alterego_engine::reconcile::Turns;
 use alterego_engine::row_copy::{self, CopyReport, RowCopy, Watermark};
 use alterego_engine::session::{SessionSettings, Upstream};
 use alterego_engine::table::{ChosenKey, Table, UniqueKey, UniqueKeyPart};
@@ -95,6 +96,7 @@ impl Fixture {
                 prefix: None,
             }],
         };
+        let turns = Turns::for_ghost(&mut control, &ghost).await?;
         let plan = Plan {
             source,
             ghost,
@@ -126,6 +128,7 @@ impl Fixture {
             },
             time_zone: "+00:00".to_owned(),
             native_copies: true,
+            turns,
             definition_warnings: Vec::new(),
         };
         Ok(Self {
