@@ -15,6 +15,7 @@ mod protocol;
 mod session;
 mod stop;
 mod stream;
+pub mod tls;
 mod upstream;
 
 pub use config::{Listeners, ProxyConfig, Upstream};

@@ -1,5 +1,6 @@
 //! Opens the connection to the server.
 
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -19,10 +20,15 @@ pub(crate) async fn connect(upstream: &Upstream, limit: Duration) -> Result<Stre
         Ok(opened) => opened,
         Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")),
     };
-    opened.map_err(|error| match upstream {
-        Upstream::Tcp { .. } => format!("Can't connect to MySQL server on '{upstream}' ({error})"),
-        Upstream::Unix(_) => format!("Can't connect to MySQL server through socket '{upstream}' ({error})"),
-    })
+    opened.map_err(|error| failure(upstream, &error))
+}
+
+/// The words in which a client hears that its server cannot be reached.
+pub(crate) fn failure(upstream: &Upstream, reason: &dyn fmt::Display) -> String {
+    match upstream {
+        Upstream::Tcp { .. } => format!("Can't connect to MySQL server on '{upstream}' ({reason})"),
+        Upstream::Unix(_) => format!("Can't connect to MySQL server through socket '{upstream}' ({reason})"),
+    }
 }
 
 async fn open(upstream: &Upstream) -> io::Result<Stream> {
