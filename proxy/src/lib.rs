@@ -21,3 +21,4 @@ mod upstream;
 pub use config::{Listeners, ProxyConfig, Upstream};
 pub use gate::Gate;
 pub use listener::run;
+pub use upstream::UNREACHABLE;

@@ -12,7 +12,7 @@ use crate::stream::Stream;
 
 /// `ER_CONNECT_TO_FOREIGN_DATA_SOURCE`: the number of an error by which a client hears that its server cannot be reached.
 /// A client's own number (2002, 2003) in a packet is "malformed" to MariaDB's clients, which take it for forged.
-pub(crate) const UNREACHABLE: u16 = 1429;
+pub const UNREACHABLE: u16 = 1429;
 
 /// Connects to the server, or says what is wrong in the words a client would have used itself.
 pub(crate) async fn connect(upstream: &Upstream, limit: Duration) -> Result<Stream, String> {
