@@ -55,14 +55,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
         client_tls,
         ..ProxyConfig::new(upstream)
     };
-    alterego_proxy::run(
-        listeners,
-        config,
-        bridge,
-        gate,
-        signals::requested(shutdown),
-    )
-    .await;
+    alterego_proxy::run(listeners, config, bridge, gate, signals::requested(shutdown)).await;
     if let Some(admin) = admin {
         admin.await.context("the admin endpoint failed")?;
     }

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use super::Strategy;
 use super::duration;
 use super::tls::{ClientMode, UpstreamMode};
-use super::Strategy;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -119,7 +119,9 @@ mod tests {
     #[test]
     fn authorities_ask_for_verification() {
         let check = |args: &[&str], expected: Option<SslMode>| {
-            let found = UpstreamSettings::from_low(&low(args)).ok().map(|found| found.mode);
+            let found = UpstreamSettings::from_low(&low(args))
+                .ok()
+                .map(|found| found.mode);
             assert_eq!(found, expected, "{args:?}");
         };
         check(&[], Some(SslMode::Preferred));
@@ -144,7 +146,14 @@ mod tests {
         check(&["--tls-cert", "c"], false);
         check(&["--tls-key", "k"], false);
         check(
-            &["--tls-cert", "c", "--tls-key", "k", "--client-ssl-mode", "DISABLED"],
+            &[
+                "--tls-cert",
+                "c",
+                "--tls-key",
+                "k",
+                "--client-ssl-mode",
+                "DISABLED",
+            ],
             false,
         );
     }

@@ -12,9 +12,9 @@ mod version;
 
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use alterego_proxy::tls::SslMode;
 use alterego_proxy::UNREACHABLE;
+use alterego_proxy::tls::SslMode;
+use anyhow::{Context, bail};
 use mysql_async::{Conn, DriverError, IoError, Opts};
 use tracing::warn;
 

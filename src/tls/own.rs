@@ -42,14 +42,21 @@ pub(crate) fn identity() -> anyhow::Result<Identity> {
         Err(error) => {
             warn!("clients are offered TLS with a certificate for this run only: {error:#}");
             let made = Made::new()?;
-            Ok(Identity::from_pem(made.certificate.as_bytes(), made.key.as_bytes())?)
+            Ok(Identity::from_pem(
+                made.certificate.as_bytes(),
+                made.key.as_bytes(),
+            )?)
         }
     }
 }
 
 /// Where state is kept, as systemd or the desktop's rules say.
 fn folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let absolute = |name: &str| {
+        variable(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
     let state = || {
         absolute("XDG_STATE_HOME")
             .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))

@@ -13,6 +13,7 @@ mod key_types;
 mod privileges;
 mod stall;
 mod support;
+mod tls;
 mod unsupported;
 mod workload;
 

@@ -213,7 +213,10 @@ mod tests {
         let base = PROTOCOL_41 | PLUGIN_AUTH | PLUGIN_AUTH_LENENC | CONNECT_WITH_DB;
         let login = Login::parse(&response(base)).unwrap();
         assert_eq!(login.asked, Capabilities { base, extended: 0x1f });
-        assert_eq!(login.first.as_ref().unwrap().plugin.as_deref(), Some("mysql_native_password"));
+        assert_eq!(
+            login.first.as_ref().unwrap().plugin.as_deref(),
+            Some("mysql_native_password")
+        );
         assert_eq!(login.first.unwrap().answer(&response(base)), b"abc");
         assert!(!login.wants_tls);
         assert_eq!(Login::parse(&response(base | MYSQL)).unwrap().asked.extended, 0);
@@ -260,7 +263,10 @@ mod tests {
             assert_eq!(first.replaced(&payload, b"abc").unwrap(), payload);
             let other = first.replaced(&payload, b"wxyz").unwrap();
             let again = Login::parse(&other).unwrap().first.unwrap();
-            assert_eq!((again.answer(&other), &again.plugin), (&b"wxyz"[..], &first.plugin));
+            assert_eq!(
+                (again.answer(&other), &again.plugin),
+                (&b"wxyz"[..], &first.plugin)
+            );
             assert_eq!(other.len(), payload.len() + 1);
             assert_eq!(first.replaced(&payload, &[1; 300]).is_some(), lenenc != 0);
         }
@@ -281,7 +287,11 @@ mod tests {
         let replaced = first.replaced(payload, b"").unwrap();
         assert_eq!(replaced, b"\x11app\0\x00db\0\x2d\0sha256_password\0attributes");
         for short in 0..11 {
-            assert_eq!(First::of_change_user(&payload[..short], agreed), None, "cut at {short}");
+            assert_eq!(
+                First::of_change_user(&payload[..short], agreed),
+                None,
+                "cut at {short}"
+            );
         }
     }
 

@@ -294,8 +294,9 @@ impl<'a> Exchange<'a> {
         password: &[u8],
         key: &[u8],
     ) -> Result<(), End> {
-        let block = encrypt(password, &self.nonce, key)
-            .ok_or(End::Protocol("the server's RSA key is unusable for this password"))?;
+        let block = encrypt(password, &self.nonce, key).ok_or(End::Protocol(
+            "the server's RSA key is unusable for this password",
+        ))?;
         wire.down.discard(HEADER_BYTES + header.length);
         wire.up.send(header.sequence.wrapping_add(1), &block);
         self.ahead = self.ahead.wrapping_sub(2);

@@ -36,7 +36,7 @@ pub(crate) async fn login(wire: &mut Wire, shared: &Shared) -> Result<Option<Log
     let Some((greeting, connector)) = greet(wire, config).await? else {
         return Ok(None);
     };
-    let (header, login) = respond(wire, &config.client_tls).await?;
+    let (header, login) = respond(wire, &config.client_tls, &greeting).await?;
     let capabilities = greeting.relayed().both(login.asked);
     if let Some(connector) = connector {
         secure_upstream(wire, &connector, config, header, login.asked).await?;
@@ -110,7 +110,7 @@ fn unsafe_server(config: &ProxyConfig, reason: &dyn std::fmt::Display) -> String
 }
 
 /// Waits for the client's response, inside TLS if the client asks for it. The response stays where it is.
-async fn respond(wire: &mut Wire, tls: &ClientTls) -> Result<(Header, Login), End> {
+async fn respond(wire: &mut Wire, tls: &ClientTls, greeting: &Greeting) -> Result<(Header, Login), End> {
     loop {
         if let Some((header, payload)) = peek_packet(wire.up.undecided()) {
             let login =
@@ -118,7 +118,8 @@ async fn respond(wire: &mut Wire, tls: &ClientTls) -> Result<(Header, Login), En
             let by_tls = wire.client().is_tls();
             if by_tls || !login.wants_tls {
                 if tls.is_required() && !by_tls && !wire.client().is_unix() {
-                    return Err(refuse_plain(wire, header, login.asked));
+                    let state = if greeting.is_mariadb() { "08004" } else { "HY000" };
+                    return Err(refuse_plain(wire, header, login.asked, state));
                 }
                 return Ok((header, login));
             }
@@ -145,9 +146,9 @@ async fn begin_tls(wire: &mut Wire, tls: &ClientTls, header: Header) -> Result<(
 }
 
 /// Refuses a client as a server with `require_secure_transport` does it.
-fn refuse_plain(wire: &mut Wire, header: Header, asked: Capabilities) -> End {
+fn refuse_plain(wire: &mut Wire, header: Header, asked: Capabilities, state: &str) -> End {
     let message = "Connections using insecure transport are prohibited while --require_secure_transport=ON.";
-    let packet = answer::err(asked, SECURE_TRANSPORT_REQUIRED, "HY000", message);
+    let packet = answer::err(asked, SECURE_TRANSPORT_REQUIRED, state, message);
     wire.down.send(header.sequence.wrapping_add(1), &packet);
     End::Refused("the client did not use TLS")
 }

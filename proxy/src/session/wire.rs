@@ -227,7 +227,9 @@ impl Wire {
     pub(crate) async fn secure_client(&mut self, acceptor: &TlsAcceptor) -> io::Result<()> {
         let (approved, read) = (self.up.approved, std::mem::take(&mut self.up.buffer));
         debug_assert_eq!(approved, 0, "only the request was sent");
-        self.client = std::mem::take(&mut self.client).accept_tls(read, acceptor).await?;
+        self.client = std::mem::take(&mut self.client)
+            .accept_tls(read, acceptor)
+            .await?;
         Ok(())
     }
 

@@ -29,10 +29,10 @@ pub enum TlsError {
     #[error("its PEM form is damaged: {0:?}")]
     Pem(pem::Error),
     /// What it holds cannot be used.
-    #[error("{0}")]
+    #[error(transparent)]
     Unusable(#[from] tokio_rustls::rustls::Error),
     /// Authorities that verify nothing.
-    #[error("{0}")]
+    #[error(transparent)]
     Verifier(#[from] tokio_rustls::rustls::client::VerifierBuilderError),
     /// A mode that verifies certificates, and nothing to verify them by.
     #[error("a certificate can only be verified by the certificates of authorities")]

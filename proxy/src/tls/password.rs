@@ -53,7 +53,9 @@ impl Pair {
 
     /// The password in a client's block, with its NUL.
     pub(crate) fn decrypt(&self, block: &[u8], nonce: &[u8]) -> Vec<u8> {
-        let opened = self.private.decrypt_blinded(&mut OsRng, Oaep::new::<Sha1>(), block);
+        let opened = self
+            .private
+            .decrypt_blinded(&mut OsRng, Oaep::new::<Sha1>(), block);
         let mut password = match opened {
             Ok(mixed) => mix(&mixed, nonce),
             Err(_) => nobodys_password(),
@@ -80,12 +82,14 @@ fn nobodys_password() -> Vec<u8> {
 
 /// The block in which the server takes a password; `None` if its key is unusable, or too short for this password.
 pub(crate) fn encrypt(password: &[u8], nonce: &[u8], key_pem: &[u8]) -> Option<Vec<u8>> {
-    let key = RsaPublicKey::from_public_key_pem(std::str::from_utf8(key_pem).ok()?.trim_end_matches('\0')).ok()?;
+    let key =
+        RsaPublicKey::from_public_key_pem(std::str::from_utf8(key_pem).ok()?.trim_end_matches('\0')).ok()?;
     let terminated = match password {
         [.., 0] => password.to_vec(),
         _ => [password, &[0]].concat(),
     };
-    key.encrypt(&mut OsRng, Oaep::new::<Sha1>(), &mix(&terminated, nonce)).ok()
+    key.encrypt(&mut OsRng, Oaep::new::<Sha1>(), &mix(&terminated, nonce))
+        .ok()
 }
 
 fn mix(bytes: &[u8], nonce: &[u8]) -> Vec<u8> {

@@ -74,7 +74,9 @@ impl UpstreamTls {
     pub(crate) fn connector(&self, is_offered: bool) -> Result<Option<TlsConnector>, &'static str> {
         match &self.config {
             Some(config) if is_offered => Ok(Some(TlsConnector::from(config.clone()))),
-            Some(_) if self.mode != SslMode::Preferred => Err("TLS is required but the server does not offer it"),
+            Some(_) if self.mode != SslMode::Preferred => {
+                Err("TLS is required but the server does not offer it")
+            }
             _ => Ok(None),
         }
     }
@@ -114,8 +116,7 @@ impl ServerCertVerifier for Verifier {
         let (Self::AnyName(inner) | Self::Strict(inner)) = self else {
             return Ok(ServerCertVerified::assertion());
         };
-        let verified =
-            inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        let verified = inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         match verified {
             // The name is looked at last, when everything else has been found good.
             Err(Error::InvalidCertificate(
