@@ -79,8 +79,9 @@ async fn a_server_without_tls(flavor: Flavor) -> Result<()> {
         let login = Login::new(flavor, At::Port(proxy.port()), plugin).encrypted(true);
         ensure!(!login.enters(&server).await?, "{plugin}");
     }
+    let folder = Authority::new()?;
+    let authority = folder.path().display().to_string();
     for mode in ["REQUIRED", "VERIFY_CA"] {
-        let authority = Authority::new()?.path().display().to_string();
         let mut args = vec!["--upstream-ssl-mode", mode];
         if mode == "VERIFY_CA" {
             args.extend(["--tls-ca", &authority]);

@@ -34,6 +34,7 @@ async fn every_plugin(flavor: Flavor) -> Result<()> {
     accounts(&rig.server).await?;
     let mut failures = Failures::default();
     for mode in ["DISABLED", "REQUIRED"] {
+        rig.proxy.stop().await?;
         let args = ["--upstream-ssl-mode", mode, "--socket", &path];
         rig.proxy = Alterego::start(&rig.server, &args, &[]).await?;
         let at = At::Port(rig.proxy.port());
@@ -64,15 +65,11 @@ async fn full_fast_wrong(server: &Server, login: &Login, is_encrypted: bool) -> 
     }
     let wrong = login.clone().password("wrong");
     let ours = wrong.run(server, "SELECT 1").await?.err();
-    let direct = Login::new(server.flavor(), At::Port(server.port()), user(login)).password("wrong");
+    let direct = Login::new(server.flavor(), At::Port(server.port()), login.user()).password("wrong");
     let direct = direct.encrypted(true).run(server, "SELECT 1").await?.err();
     // The server tells a client of its own socket from one by TCP no more than by the host's name.
     ensure!(ours.is_some() && ours == direct, "{ours:?}, directly {direct:?}");
     Ok(())
-}
-
-fn user(login: &Login) -> &str {
-    login.command[0].trim_start_matches("--user=")
 }
 
 /// A client's options, with TLS or not.

@@ -9,7 +9,7 @@ use std::process::{Output, Stdio};
 
 use alterego_testkit::{Flavor, Server};
 use anyhow::{Context, Result, ensure};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 use tokio::process::Command;
 
@@ -23,6 +23,8 @@ struct Login {
     flavor: Flavor,
     command: Vec<String>,
     password: String,
+    /// Whether it has to be by TLS, or must not be.
+    encrypted: Option<bool>,
 }
 
 /// Where it goes.
@@ -67,6 +69,7 @@ impl Login {
             flavor,
             command,
             password: PASSWORD.to_owned(),
+            encrypted: None,
         }
     }
 
@@ -82,7 +85,8 @@ impl Login {
     }
 
     /// With TLS or not at all.
-    fn encrypted(self, encrypted: bool) -> Self {
+    fn encrypted(mut self, encrypted: bool) -> Self {
+        self.encrypted = Some(encrypted);
         let options: &[&str] = match (self.flavor, encrypted) {
             (Flavor::MySql, true) => &["--ssl-mode=REQUIRED"],
             (Flavor::MySql, false) => &["--ssl-mode=DISABLED", "--get-server-public-key"],
@@ -98,8 +102,9 @@ impl Login {
         let mut command = Command::from(server.client_command());
         command
             .args(&self.command)
+            // Not by the environment: MariaDB's client then takes the login for one without a password and verifies nothing.
+            .arg(format!("--password={}", self.password))
             .args(["-N", "-e", sql])
-            .env("MYSQL_PWD", &self.password)
             .stdin(Stdio::null())
             .kill_on_drop(true);
         let Output {
@@ -109,7 +114,13 @@ impl Login {
         } = tokio::time::timeout(DEADLINE, command.output())
             .await
             .context("the client hangs")??;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        let text = |bytes: &[u8]| {
+            let text = String::from_utf8_lossy(bytes);
+            let lines = text
+                .lines()
+                .filter(|line| !line.contains("[Warning] Using a password"));
+            lines.collect::<Vec<_>>().join("\n")
+        };
         Ok(if status.success() {
             Ok(text(&stdout))
         } else {
@@ -119,13 +130,32 @@ impl Login {
 
     /// Logs in; says whether the server's connection is encrypted.
     async fn enters(&self, server: &Server) -> Result<bool> {
-        let shown = self
-            .run(server, "SELECT CURRENT_USER(); SHOW STATUS LIKE 'Ssl_cipher'")
+        let login = match self.flavor {
+            Flavor::MySql => self.clone().with(&["--commands"]),
+            Flavor::MariaDb => self.clone(),
+        };
+        let shown = login
+            .run(
+                server,
+                "SELECT CURRENT_USER(); SHOW STATUS LIKE 'Ssl_cipher'; \\s",
+            )
             .await?;
         let shown = shown.map_err(|error| anyhow::anyhow!("{self:?}: {error}"))?;
-        let user = self.command[0].trim_start_matches("--user=");
-        ensure!(shown.starts_with(&format!("{user}@")), "{self:?}: {shown}");
-        Ok(shown.contains("_GCM_") || shown.contains("CHACHA20"))
+        ensure!(
+            shown.starts_with(&format!("{}@", self.user())),
+            "{self:?}: {shown}"
+        );
+        let line = |start: &str| shown.lines().find(|line| line.trim_start().starts_with(start));
+        let own = line("SSL:").with_context(|| shown.clone())?;
+        if let Some(wanted) = self.encrypted {
+            ensure!(own.contains("Cipher in use") == wanted, "{self:?}: {own}");
+        }
+        let upstream = line("Ssl_cipher").with_context(|| shown.clone())?;
+        Ok(upstream.contains("TLS_"))
+    }
+
+    fn user(&self) -> &str {
+        self.command[0].trim_start_matches("--user=")
     }
 
     /// Is refused with an error that contains all of `parts`.
@@ -172,6 +202,8 @@ impl Authority {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate()?;
+        let name = folder.path().display().to_string();
+        params.distinguished_name.push(DnType::CommonName, name);
         std::fs::write(folder.path().join("ca.pem"), params.self_signed(&key)?.pem())?;
         Ok(Self {
             folder,
