@@ -72,6 +72,42 @@ async fn full_fast_wrong(server: &Server, login: &Login, is_encrypted: bool) -> 
     Ok(())
 }
 
+/// Where the server's default is `sha256_password`, a client's password, or its question for the key, is in its first packet.
+#[tokio::test]
+async fn a_password_in_the_first_packet() -> Result<()> {
+    let options = Options::relaxed().arg("--authentication-policy=sha256_password");
+    let mut rig = Rig::with(Flavor::MySql, &options, &[], &[]).await?;
+    accounts(&rig.server).await?;
+    rig.server
+        .create_user("empty", "", Some("sha256_password"), &[])
+        .await?;
+    let mut failures = Failures::default();
+    for mode in ["DISABLED", "REQUIRED"] {
+        let tap = Tap::before(rig.server.port()).await?;
+        let url = format!("mysql://root@127.0.0.1:{}", tap.port);
+        rig.proxy = Alterego::start_at(&url, &["--upstream-ssl-mode", mode], &[]).await?;
+        for encrypted in [true, false] {
+            for plugin in plugins(Flavor::MySql) {
+                let login = Login::new(Flavor::MySql, At::Port(rig.proxy.port()), plugin);
+                let login = login
+                    .with(&["--default-auth=sha256_password"])
+                    .encrypted(encrypted);
+                let result = full_fast_wrong(&rig.server, &login, mode == "REQUIRED").await;
+                failures.note(
+                    &rig,
+                    &format!("{plugin}: TLS {encrypted}, upstream {mode}"),
+                    result,
+                );
+            }
+            let empty = Login::new(Flavor::MySql, At::Port(rig.proxy.port()), "empty").password("");
+            let result = empty.encrypted(encrypted).enters(&rig.server).await;
+            failures.note(&rig, "an empty password", result.map(drop));
+        }
+        ensure!(!tap.heard(PASSWORD), "a password was read");
+    }
+    failures.none()
+}
+
 /// A client's options, with TLS or not.
 fn opts(port: u16, user: &str, password: &str, encrypted: bool) -> Opts {
     let ssl = SslOpts::default().with_danger_accept_invalid_certs(true);
