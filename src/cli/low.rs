@@ -98,8 +98,8 @@ pub(crate) struct LowArgs {
 
     /// The certificate clients are shown, in PEM form, with those of its issuers behind it.
     ///
-    /// Without it alterego makes one at its first start and keeps it in the folder `alterego` of STATE_DIRECTORY,
-    /// XDG_STATE_HOME or ~/.local/state, whichever is there.
+    /// Without it alterego makes one at its first start and keeps it: in STATE_DIRECTORY, or in the folder `alterego` of
+    /// XDG_STATE_HOME or ~/.local/state.
     #[arg(long, value_name = "FILE", help_heading = "Clients")]
     pub(crate) tls_cert: Option<PathBuf>,
 

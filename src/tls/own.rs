@@ -62,7 +62,9 @@ fn folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
             .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
             .map(|state| state.join("alterego"))
     };
-    absolute("STATE_DIRECTORY").or_else(state)
+    // systemd names all of a unit's folders, with colons between them.
+    let first = |all: OsString| std::env::split_paths(&all).next();
+    variable("STATE_DIRECTORY").and_then(first).or_else(state)
 }
 
 /// What the folder keeps, made now if it keeps nothing.
@@ -189,6 +191,7 @@ mod tests {
         check(&[("HOME", "/h")], Some("/h/.local/state/alterego"));
         check(&[("HOME", "/h"), ("XDG_STATE_HOME", "/s")], Some("/s/alterego"));
         check(&[("HOME", "/h"), ("STATE_DIRECTORY", "/v")], Some("/v"));
+        check(&[("HOME", "/h"), ("STATE_DIRECTORY", "/v:/w")], Some("/v"));
         check(&[("HOME", "h")], None);
         check(&[], None);
     }
