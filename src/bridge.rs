@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alterego_engine::alter::{self, NotOurs};
-use alterego_engine::cut_over::TrafficGate;
+use alterego_engine::cut_over::{ClosedGate, TrafficGate, WatchedGate};
 use alterego_engine::migration::{self, Altered, Engine, Outcome, Phase, Status, Task};
 use alterego_engine::session::{SessionSettings, Upstream};
 use alterego_engine::{Flavor, TableName};
-use alterego_proxy::gate::Gate;
+use alterego_proxy::gate::{self, Gate};
 use alterego_proxy::hooks::{
     Answer, Attempt, ClientSession, Grid, Held, Hooks, Progress, Question, ReadMode, Request, Verdict,
     Warning,
@@ -226,7 +226,30 @@ fn share(done: u64, all: u64) -> f64 {
 struct ProxyGate(Gate);
 
 impl TrafficGate for ProxyGate {
-    fn close(&self, table: &TableName) -> Box<dyn Send + Sync> {
-        Box::new(self.0.close(table.schema.as_str(), table.table.as_str()))
+    fn watch(&self, table: &TableName) -> Box<dyn WatchedGate> {
+        Box::new(ProxyWatched(
+            self.0.watch(table.schema.as_str(), table.table.as_str()),
+        ))
+    }
+}
+
+struct ProxyWatched(gate::Watched);
+
+impl WatchedGate for ProxyWatched {
+    fn close(&self) -> Box<dyn ClosedGate> {
+        Box::new(ProxyClosed(self.0.close()))
+    }
+
+    fn longest_stay(&self) -> Duration {
+        self.0.longest_stay()
+    }
+}
+
+struct ProxyClosed(gate::Closed);
+
+#[async_trait]
+impl ClosedGate for ProxyClosed {
+    async fn drained(&self) {
+        self.0.drained().await;
     }
 }

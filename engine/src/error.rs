@@ -60,6 +60,19 @@ pub const LOCK_WAIT_TIMEOUT: u16 = 1205;
 pub const DEADLOCK: u16 = 1213;
 /// 3572: MySQL's answer to NOWAIT on a locked row.
 pub const LOCK_NOWAIT: u16 = 3572;
+/// 1317: the statement was killed.
+pub const QUERY_INTERRUPTED: u16 = 1317;
+/// What a server says of its own state, or of the connection, and not of the statement: it may say otherwise a moment
+/// later, so no long copy ends by it.
+///
+/// Out of memory 1037 1038 1041, too many connections 1040 and 1203, handshake failed 1042 1043, shutting
+/// down 1053, no new thread 1135, the network 1158-1161, connection aborted 1152 1184 1927, resource limits
+/// 1226, read-only 1290 1836 (a primary being demoted), offline 3032, idle too long 4031. A full disk (1021, 1114) is not
+/// waited for: the ghost is what fills it.
+const PASSING: [u16; 21] = [
+    1037, 1038, 1040, 1041, 1042, 1043, 1053, 1135, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1226, 1290,
+    1836, 1927, 3032, 4031,
+];
 /// 1049: there is no such schema.
 pub const UNKNOWN_SCHEMA: u16 = 1049;
 /// 1062: duplicate entry.
@@ -102,13 +115,15 @@ impl From<&mysql_async::ServerError> for ServerError {
 }
 
 impl From<mysql_async::Error> for Error {
-    /// A lock not granted and a connection lost can be tried again; any other word of the server is an answer.
+    /// A lock not granted, a connection lost and a passing state of the server can be tried again; any other word of the
+    /// server is an answer.
     fn from(error: mysql_async::Error) -> Self {
         match &error {
             mysql_async::Error::Server(server) => match server.code {
                 LOCK_WAIT_TIMEOUT | DEADLOCK | LOCK_NOWAIT => Self::Transient(error),
-                // The server is shutting down or the session was killed from outside: reconnect.
-                1053 | 1927 | 4031 => Self::Transient(error),
+                // Somebody killed a statement of ours. The client's own wish to end comes another way.
+                QUERY_INTERRUPTED => Self::Transient(error),
+                code if PASSING.contains(&code) => Self::Transient(error),
                 _ => Self::Answer(server.into()),
             },
             mysql_async::Error::Io(_) | mysql_async::Error::Driver(_) => Self::Transient(error),

@@ -12,7 +12,8 @@
 //! - MariaDB: it has locked the schema already and waits for the sentinel. "Waiting for table metadata lock" says so.
 //! - MySQL: it waits for the schema itself, on which every statement that creates something in it, and every transaction
 //!   that has read something in it, holds an intention lock. While it waits no new one is granted; the lock queue shows
-//!   that nobody but the sentinel's transaction has one. Where the queue cannot be read, the schema stays.
+//!   that nobody but the sentinel's transaction has one. A queue that does not show the DROP itself shows nothing (MariaDB
+//!   gets here too, behind a CREATE under way, and does not keep one by default): then the schema stays.
 //!
 //! Every step can be repeated after a crash.
 
@@ -131,11 +132,12 @@ async fn drop_or_withdraw(
 
 /// Waits until the DROP of session `id` keeps everybody else from creating anything in the schema.
 async fn is_shut(control: &mut Conn, schema: &Ident, id: u32, holder_id: u32) -> Result<bool> {
-    let others = format!(
-        "SELECT COUNT(*) FROM performance_schema.metadata_locks m \
+    let queue = format!(
+        "SELECT COALESCE(SUM(m.lock_status = 'PENDING' AND t.processlist_id <=> {id}), 0), \
+           COALESCE(SUM(m.lock_status <> 'PENDING' AND NOT (t.processlist_id <=> {holder_id} OR t.processlist_id <=> {id})), 0) \
+         FROM performance_schema.metadata_locks m \
          LEFT JOIN performance_schema.threads t ON t.thread_id = m.owner_thread_id \
-         WHERE m.object_type = 'SCHEMA' AND m.object_schema = {} AND m.lock_status <> 'PENDING' \
-           AND NOT (t.processlist_id <=> {holder_id} OR t.processlist_id <=> {id})",
+         WHERE m.object_type = 'SCHEMA' AND m.object_schema = {}",
         quoted_text(schema.as_str())
     );
     let began = Instant::now();
@@ -145,10 +147,10 @@ async fn is_shut(control: &mut Conn, schema: &Ident, id: u32, holder_id: u32) ->
         match dropper.map(|session| session.state.as_str()) {
             Some("Waiting for table metadata lock") => return Ok(true),
             Some("Waiting for schema metadata lock") => {
-                match control.query_first::<u64, _>(others.as_str()).await {
-                    Ok(Some(0)) => return Ok(true),
+                match control.query_first::<(u64, u64), _>(queue.as_str()).await {
+                    Ok(Some((1.., 0))) => return Ok(true),
                     Ok(_) => {}
-                    // Not readable, or not this server: then nothing is known about who else is there.
+                    // Not readable: then nothing is known about who else is there.
                     Err(_) => return Ok(false),
                 }
             }

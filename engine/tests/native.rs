@@ -297,7 +297,15 @@ async fn by_the_engine(upstream: &Upstream, conn: &mut Conn, alter: &str, sql_mo
     let source = Table::load(&mut control, &TableName::new("app", "t")).await?;
     let statement = understand(alter, ReadMode::default(), upstream.flavor())
         .map_err(|reason| anyhow::anyhow!("not understood: {reason:?}"))?;
-    let plan = Arc::new(ghost::build(upstream, &source, &statement, &settings(sql_mode)).await?);
+    let plan = Arc::new(
+        ghost::build(
+            upstream,
+            alterego_engine::preflight::check(&statement, &source)
+                .map_err(alterego_engine::Error::Refused)?,
+            &settings(sql_mode),
+        )
+        .await?,
+    );
     match copy(upstream, &plan).await {
         Ok(said) => Ok(Outcome::Done(
             said,

@@ -258,6 +258,49 @@ async fn a_restarted_server_is_followed_on() -> Result<()> {
     Ok(())
 }
 
+/// A server that is killed while it writes an event leaves half of one at the end of its log. MariaDB keeps it there.
+#[tokio::test]
+async fn a_log_cut_off_by_a_crash_is_followed_on() -> Result<()> {
+    for (flavor, options) in servers() {
+        let mut fixture = with_table(flavor, &options).await?;
+        let start = fixture.position().await?;
+        fixture
+            .run(&["INSERT INTO t VALUES (1,'a')", "INSERT INTO t VALUES (2,'a')"])
+            .await?;
+        let file = fixture.position().await?.file;
+        fixture.server.kill();
+        cut_off_after(&fixture.server.data_folder().join(&file))?;
+        fixture.server.restart().await?;
+        fixture.conn = fixture.session().await?;
+        fixture.run(&["INSERT INTO t VALUES (3,'a')"]).await?;
+        let target = fixture.position().await?;
+        ensure!(target.file != file, "{flavor} goes on in the same file");
+        let mut stream = fixture.stream(2, vec![int("id", 0)], start).await?;
+        let keys = keys_until(&mut stream, &target).await?;
+        ensure!(keys == [key(1), key(2), key(3)], "{flavor}: {keys:?}");
+    }
+    Ok(())
+}
+
+/// Adds half of a row event to a log, copied from its last transaction.
+fn cut_off_after(log: &std::path::Path) -> Result<()> {
+    let bytes = std::fs::read(log)?;
+    let mut events = Vec::new();
+    let mut at = 4;
+    while let Some(length) = bytes.get(at + 9..at + 13) {
+        events.push(at);
+        at += u32::from_le_bytes(length.try_into()?) as usize;
+    }
+    // A transaction ends with its row event and an XID event.
+    let Some(&[rows, xid]) = events.last_chunk() else {
+        anyhow::bail!("the log has no transaction")
+    };
+    let half = rows + (xid - rows) / 2;
+    let mut log = std::fs::File::options().append(true).open(log)?;
+    std::io::Write::write_all(&mut log, bytes.get(rows..half).unwrap_or_default())?;
+    Ok(())
+}
+
 #[tokio::test]
 async fn changes_of_the_table_end_the_stream() -> Result<()> {
     for (flavor, options) in servers() {

@@ -1,14 +1,24 @@
 //! Traffic is held here for the few milliseconds of a cut-over.
 //!
-//! While a table's gate is closed, statements that name the table and start outside a transaction wait in the proxy and not
-//! at the server, where they would take connections and stand in its lock queue.
+//! A table is *watched* while its cut-over is being tried, and *closed* during an attempt. A session is *inside* from the
+//! moment it sends a statement that names the table until no transaction of its holds on to it. While the gate is closed,
+//! a statement that names the table waits here unless its session is inside: who is inside has to finish.
 //!
-//! *Why this is correct:* the gate is a courtesy. A statement that passes a closed gate waits at the server's
-//! metadata lock instead, so a session may look at the gate late, a name may hide from the text, and every wait is bounded.
+//! # Invariant
+//! A session enters and a gate closes under one lock. So nobody enters a closed gate, and once it is *drained* no session
+//! of the proxy's has the table's metadata lock through a text that names it, or is on its way to one.
+//!
+//! That is what a request for the table lock needs. A transaction that has read a table and now writes it needs a
+//! second, stronger metadata lock; behind a *waiting* request for the table lock that is a deadlock, and the server gives the
+//! transaction error 1213. With nobody inside there is no such transaction.
+//!
+//! *Beyond that the gate is a courtesy.* What it cannot see (a name behind a view or in a routine, a session that does not
+//! come through the proxy) waits at the server's metadata lock instead, and every wait here is bounded.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -21,10 +31,11 @@ pub struct Gate(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// The length of `tables`: all that is read while nothing is closed.
-    closed: AtomicUsize,
+    /// The length of `tables`: all that is read while nothing is watched.
+    watched: AtomicUsize,
     tables: Mutex<Vec<Table>>,
-    opened: Notify,
+    /// A gate opened, or a session left.
+    changed: Notify,
     next_id: AtomicU64,
 }
 
@@ -32,73 +43,199 @@ struct Inner {
 struct Table {
     id: u64,
     name: String,
+    is_closed: bool,
+    /// The sessions inside and when they entered.
+    inside: BTreeMap<u64, Instant>,
 }
 
-/// A closed gate; it opens when this is dropped.
+/// A table that is watched until this is dropped.
 #[derive(Debug)]
-pub struct ClosedGate {
+pub struct Watched {
     inner: Arc<Inner>,
     id: u64,
 }
 
+/// A closed gate; it opens when this is dropped.
+#[derive(Debug)]
+pub struct Closed {
+    inner: Arc<Inner>,
+    id: u64,
+}
+
+/// The tables one session is inside of; it has left them all when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Visitor {
+    inner: Arc<Inner>,
+    session: u64,
+    /// Whether it is inside anywhere: all that is read most of the time.
+    is_inside: bool,
+}
+
 impl Gate {
-    /// Holds statements that name `table`. The schema is for the record: a text that names the table may mean
-    /// its default schema, so every statement with the table's name is held.
-    pub fn close(&self, schema: &str, table: &str) -> ClosedGate {
-        let id = self.0.next_id.fetch_add(1, Ordering::Relaxed);
+    /// Watches `table`. The schema is for the record: a text that names the table may mean its default schema, so every
+    /// statement with the table's name counts.
+    pub fn watch(&self, schema: &str, table: &str) -> Watched {
+        let id = self.0.new_id();
         let mut tables = self.0.lock();
         tables.push(Table {
             id,
             name: table.to_owned(),
+            is_closed: false,
+            inside: BTreeMap::new(),
         });
-        self.0.closed.store(tables.len(), Ordering::Release);
-        tracing::debug!(schema, table, "gate closed");
-        ClosedGate {
+        self.0.watched.store(tables.len(), Ordering::Release);
+        tracing::debug!(schema, table, "gate watched");
+        Watched {
             inner: self.0.clone(),
             id,
         }
     }
 
-    /// Whether nothing is held.
-    pub(crate) fn is_open(&self) -> bool {
-        self.0.closed.load(Ordering::Relaxed) == 0
-    }
-
-    /// Whether a statement is held; `None` is a statement whose text is not known.
-    pub(crate) fn holds(&self, text: Option<&[u8]>) -> bool {
-        let tables = self.0.lock();
-        match text {
-            None => !tables.is_empty(),
-            Some(text) => tables.iter().any(|table| contains(text, table.name.as_bytes())),
+    /// A new session, inside of nothing.
+    pub(crate) fn visitor(&self) -> Visitor {
+        Visitor {
+            inner: self.0.clone(),
+            session: self.0.new_id(),
+            is_inside: false,
         }
     }
 
-    /// Returns when a statement is not held any more.
+    /// Whether no table is watched.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.0.watched.load(Ordering::Acquire) == 0
+    }
+
+    /// Returns when nothing holds a statement any more; `None` is a statement whose text is not known.
     pub(crate) async fn opened(&self, text: Option<&[u8]>) {
-        loop {
-            let opened = self.0.opened.notified();
-            if !self.holds(text) {
-                return;
-            }
-            opened.await;
+        self.0
+            .wait_until(|tables| {
+                !tables
+                    .iter()
+                    .any(|table| table.is_closed && table.is_named_in(text))
+            })
+            .await;
+    }
+}
+
+impl Watched {
+    /// Holds the statements of the sessions that are not inside.
+    pub fn close(&self) -> Closed {
+        self.inner.set_closed(self.id, true);
+        Closed {
+            inner: self.inner.clone(),
+            id: self.id,
         }
+    }
+
+    /// How long the session that has been inside longest has been there; zero while there is none.
+    pub fn longest_stay(&self) -> Duration {
+        let tables = self.inner.lock();
+        let entered = tables.iter().find(|table| table.id == self.id);
+        let entered = entered.and_then(|table| table.inside.values().min());
+        entered.map_or(Duration::ZERO, Instant::elapsed)
+    }
+}
+
+impl Closed {
+    /// Returns when nobody is inside.
+    pub async fn drained(&self) {
+        self.inner
+            .wait_until(|tables| {
+                !tables
+                    .iter()
+                    .any(|table| table.id == self.id && !table.inside.is_empty())
+            })
+            .await;
+    }
+}
+
+impl Visitor {
+    /// Whether a statement goes on; if it does, its session is inside of the tables it names from now on. `insists` is
+    /// for one that has waited long enough.
+    pub(crate) fn passes(&mut self, text: Option<&[u8]>, insists: bool) -> bool {
+        if self.inner.watched.load(Ordering::Acquire) == 0 {
+            return true;
+        }
+        let mut tables = self.inner.lock();
+        let named = |table: &&mut Table| table.is_named_in(text);
+        let holds = |table: &mut Table| table.is_closed && !table.inside.contains_key(&self.session);
+        if !insists && tables.iter_mut().filter(named).any(holds) {
+            return false;
+        }
+        for table in tables.iter_mut().filter(named) {
+            table.inside.entry(self.session).or_insert_with(Instant::now);
+            self.is_inside = true;
+        }
+        true
+    }
+
+    /// The session has no transaction and no statement under way.
+    pub(crate) fn leave(&mut self) {
+        if !self.is_inside {
+            return;
+        }
+        self.is_inside = false;
+        for table in self.inner.lock().iter_mut() {
+            table.inside.remove(&self.session);
+        }
+        self.inner.changed.notify_waiters();
     }
 }
 
 impl Inner {
-    /// No code panics while it holds the lock, and a list of names has no state in between.
+    fn new_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// No code panics while it holds the lock, and each change of the list is a single one.
     fn lock(&self) -> MutexGuard<'_, Vec<Table>> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn set_closed(&self, id: u64, is_closed: bool) {
+        for table in self.lock().iter_mut().filter(|table| table.id == id) {
+            table.is_closed = is_closed;
+        }
+        self.changed.notify_waiters();
+    }
+
+    async fn wait_until(&self, is_so: impl Fn(&[Table]) -> bool) {
+        loop {
+            // Made before the look, so that no change between the look and the wait is missed.
+            let changed = self.changed.notified();
+            if is_so(&self.lock()) {
+                return;
+            }
+            changed.await;
+        }
+    }
 }
 
-impl Drop for ClosedGate {
+impl Table {
+    fn is_named_in(&self, text: Option<&[u8]>) -> bool {
+        text.is_none_or(|text| contains(text, self.name.as_bytes()))
+    }
+}
+
+impl Drop for Watched {
     fn drop(&mut self) {
         let mut tables = self.inner.lock();
         tables.retain(|table| table.id != self.id);
-        self.inner.closed.store(tables.len(), Ordering::Release);
+        self.inner.watched.store(tables.len(), Ordering::Release);
         drop(tables);
-        self.inner.opened.notify_waiters();
+        self.inner.changed.notify_waiters();
+    }
+}
+
+impl Drop for Closed {
+    fn drop(&mut self) {
+        self.inner.set_closed(self.id, false);
+    }
+}
+
+impl Drop for Visitor {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 
@@ -119,41 +256,82 @@ fn contains(text: &[u8], name: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    const LONG: Duration = Duration::from_secs(5);
+
     #[test]
     fn holds_what_names_the_table_until_dropped() {
         let gate = Gate::default();
-        assert!(gate.is_open());
-        let first = gate.close("app", "Orders");
-        let second = gate.close("app", "orders");
-        let check =
-            |text: Option<&str>, held| assert_eq!(gate.holds(text.map(str::as_bytes)), held, "{text:?}");
-        check(Some("select * from ORDERS where id=1"), true);
-        check(Some("select 1"), false);
-        check(Some("select * from reorders, orders_2, o$orders"), false);
-        check(None, true);
-        drop(first);
-        check(Some("update app.`orders` set a=1"), true);
-        drop(second);
+        assert!(gate.is_idle());
+        let (first, second) = (gate.watch("app", "Orders"), gate.watch("app", "orders"));
+        let (first_closed, second_closed) = (first.close(), second.close());
+        let check = |text: Option<&str>, passes| {
+            let passed = gate.visitor().passes(text.map(str::as_bytes), false);
+            assert_eq!(passed, passes, "{text:?}");
+        };
+        check(Some("select * from ORDERS where id=1"), false);
+        check(Some("select 1"), true);
+        check(Some("select * from reorders, orders_2, o$orders"), true);
         check(None, false);
-        assert!(gate.is_open());
+        drop(first_closed);
+        check(Some("update app.`orders` set a=1"), false);
+        drop(second_closed);
+        check(None, true);
+        assert!(!gate.is_idle());
+        drop((first, second));
+        assert!(gate.is_idle());
+    }
+
+    #[test]
+    fn who_is_inside_goes_on() {
+        let gate = Gate::default();
+        let watched = gate.watch("app", "orders");
+        let (mut early, mut late) = (gate.visitor(), gate.visitor());
+        let text: Option<&[u8]> = Some(b"select * from orders");
+        assert!(early.passes(text, false));
+        let closed = watched.close();
+        assert!(early.passes(text, false));
+        assert!(!late.passes(text, false));
+        early.leave();
+        assert!(!early.passes(text, false));
+        assert!(late.passes(text, true), "who has waited too long goes on");
+        drop(closed);
+        assert!(watched.longest_stay() > Duration::ZERO);
+        drop(late);
+        assert_eq!(watched.longest_stay(), Duration::ZERO);
     }
 
     #[tokio::test]
     async fn waiters_go_on_when_their_table_opens() {
         let gate = Gate::default();
-        let (orders, other) = (gate.close("app", "orders"), gate.close("app", "other"));
+        let (orders, other) = (gate.watch("app", "orders"), gate.watch("app", "other"));
+        let (orders_closed, other_closed) = (orders.close(), other.close());
         let waiter = tokio::spawn({
             let gate = gate.clone();
             async move { gate.opened(Some(b"select * from orders")).await }
         });
         tokio::task::yield_now().await;
-        drop(other);
+        drop(other_closed);
         tokio::task::yield_now().await;
         assert!(!waiter.is_finished());
-        drop(orders);
-        tokio::time::timeout(Duration::from_secs(5), waiter)
-            .await
-            .unwrap()
-            .unwrap();
+        drop(orders_closed);
+        tokio::time::timeout(LONG, waiter).await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn it_is_drained_when_the_last_one_leaves() {
+        let gate = Gate::default();
+        let watched = gate.watch("app", "orders");
+        let (mut first, mut second) = (gate.visitor(), gate.visitor());
+        assert!(first.passes(None, false) && second.passes(None, false));
+        let closed = Arc::new(watched.close());
+        let waiter = tokio::spawn({
+            let closed = Arc::clone(&closed);
+            async move { closed.drained().await }
+        });
+        first.leave();
+        tokio::task::yield_now().await;
+        assert!(!waiter.is_finished());
+        drop(second);
+        tokio::time::timeout(LONG, waiter).await.unwrap().unwrap();
     }
 }

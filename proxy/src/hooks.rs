@@ -81,8 +81,6 @@ pub struct Request {
     pub table: String,
     /// The session's settings.
     pub session: ClientSession,
-    /// The client's connection id, the server's own.
-    pub connection_id: u32,
 }
 
 /// One line of `SHOW WARNINGS`.

@@ -9,7 +9,8 @@ use crate::support::{Failures, Rig, nothing_left, run, script};
 crate::both!(
     left_to_the_server,
     a_temporary_table_shadows_a_base_table,
-    tables_under_lock_tables
+    tables_under_lock_tables,
+    somebody_elses_tables_stay
 );
 
 /// A case: its name, its tables, the session's settings, and the ALTER, which the server cannot do at once.
@@ -205,5 +206,29 @@ async fn tables_under_lock_tables(flavor: Flavor) -> Result<()> {
         rig.tables_are_equal("t").await?;
     }
     ensure!(left(&rig) > 0, "nothing was said");
+    Ok(())
+}
+
+/// The names a migration needs may be taken by tables it knows nothing of.
+async fn somebody_elses_tables_stay(flavor: Flavor) -> Result<()> {
+    let rig = Rig::start(flavor, &[]).await?;
+    for schema in ["app__ghost", "app__old"] {
+        fresh(&rig, PLAIN).await?;
+        let mut root = rig.direct("").await?;
+        script(
+            &mut root,
+            &format!("CREATE DATABASE {schema};\nCREATE TABLE {schema}.t (theirs INT);\nINSERT INTO {schema}.t VALUES (5);"),
+        )
+        .await?;
+        let lines = left(&rig);
+        let alter = "ALTER TABLE t MODIFY a BIGINT";
+        rig.client().await?.query_drop(alter).await?;
+        rig.direct("nat").await?.query_drop(alter).await?;
+        rig.tables_are_equal("t").await?;
+        ensure!(left(&rig) > lines, "nothing was said");
+        let theirs: Option<u8> = root.query_first(format!("SELECT theirs FROM {schema}.t")).await?;
+        ensure!(theirs == Some(5), "{schema}.t is gone");
+        root.query_drop(format!("DROP DATABASE {schema}")).await?;
+    }
     Ok(())
 }

@@ -11,7 +11,7 @@ use mysql_async::{BinlogStream, BinlogStreamRequest, Conn, Sid};
 
 use super::StreamEnd;
 use crate::ident::quoted_text;
-use crate::position::{GtidSet, Position, can_resume, server_identity};
+use crate::position::{GtidSet, Position, binary_logs, can_resume, server_identity};
 use crate::session::Upstream;
 use crate::{Error, Flavor, Result};
 
@@ -55,6 +55,13 @@ pub(super) async fn connect(upstream: &Upstream, from: &Position) -> Result<Conn
         server,
         ignore_case: lower_case_table_names != Some(0),
     })
+}
+
+/// The binary log after `file`, where the server still has both.
+pub(super) async fn file_after(upstream: &Upstream, file: &str) -> Result<Option<String>> {
+    let mut conn = upstream.control().await?;
+    let mut files = binary_logs(&mut conn).await?.into_iter().map(|(name, _)| name);
+    Ok(files.find(|name| name == file).and_then(|_| files.next()))
 }
 
 async fn request(mut conn: Conn, flavor: Flavor, from: &Position, same_server: bool) -> Result<BinlogStream> {

@@ -82,6 +82,16 @@ impl Decoder {
         std::mem::take(&mut self.items)
     }
 
+    /// The server whose log is read.
+    pub(super) fn server(&self) -> &str {
+        &self.last.server
+    }
+
+    /// The file being read.
+    pub(super) fn file(&self) -> &str {
+        &self.file
+    }
+
     /// Takes in the next event.
     pub(super) fn decode(&mut self, event: &Event) -> Result<(), StreamEnd> {
         let of_payload = !event.footer().get_checksum_enabled();

@@ -11,9 +11,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::connect::{Connection, connect};
+use super::connect::{Connection, connect, file_after};
 use super::decoder::Decoder;
 use super::{StreamEnd, StreamItem, StreamRequest};
+use crate::position::Position;
 use crate::session::Upstream;
 use crate::{Error, Result};
 
@@ -34,6 +35,12 @@ const RECONNECT_PAUSE: (Duration, Duration) = (Duration::from_millis(100), Durat
 
 /// MySQL's and MariaDB's number for a stream they cannot serve: purged, damaged, or ahead of the server.
 const CANNOT_READ_LOG: u16 = 1236;
+
+/// MariaDB's words, with that number, where a crash has cut the last event of a file off.
+const CUT_OFF: &str = "truncated in the middle of event";
+
+/// Where the events of a file begin.
+const FIRST_EVENT: u64 = 4;
 
 /// A session that was killed may hear this before it ends.
 const INTERRUPTED: u16 = 1317;
@@ -113,6 +120,12 @@ enum Lost {
     Connection(Error),
     /// The stream is over.
     Stream(StreamEnd),
+    /// The file ends in the middle of an event, in the server's words.
+    CutOff {
+        server: String,
+        file: String,
+        why: String,
+    },
 }
 
 async fn run(
@@ -138,9 +151,47 @@ async fn run(
                 tracing::warn!(%error, position = %request.start, "the binary log's stream broke off; connecting again");
                 sleep(pause).await;
             }
+            Lost::CutOff { server, file, why } => {
+                match pass_over_cut(&upstream, &mut request, server, &file).await {
+                    Ok(true) => {}
+                    Ok(false) => return StreamEnd::Purged(why),
+                    Err(error) => {
+                        connection = Err(StreamEnd::Server(error));
+                        continue;
+                    }
+                }
+            }
         }
         connection = connect(&upstream, &request.start).await;
     }
+}
+
+/// Goes on in the file after the one that a crash cut off; false where there is none.
+///
+/// Nothing is passed over by that. The server sends a file's events in order, so all whole transactions of the file are
+/// delivered. What was cut off never had an end in the log, and a server that recovers rolls such a transaction back. MySQL
+/// removes the stump from the file when it recovers; MariaDB leaves it there and stops every stream at it.
+async fn pass_over_cut(
+    upstream: &Upstream,
+    request: &mut StreamRequest,
+    server: String,
+    file: &str,
+) -> Result<bool> {
+    let Some(next) = file_after(upstream, file).await? else {
+        return Ok(false);
+    };
+    tracing::warn!(
+        file,
+        next,
+        "a crash of the server cut its binary log off; going on in the next file"
+    );
+    request.start = Position {
+        server,
+        file: next,
+        offset: FIRST_EVENT,
+        gtids: request.start.gtids.take(),
+    };
+    Ok(true)
 }
 
 /// Delivers what one connection yields; `request.start` follows what was delivered.
@@ -164,7 +215,7 @@ async fn follow(
     loop {
         let event = match timeout(SILENCE, stream.next()).await {
             Ok(Some(Ok(event))) => event,
-            Ok(Some(Err(error))) => return lost(error),
+            Ok(Some(Err(error))) => return lost(error, &decoder),
             Ok(None) => return Lost::Connection(broken("the server ended the stream")),
             Err(_) => return Lost::Connection(broken("the server fell silent")),
         };
@@ -193,9 +244,16 @@ async fn follow(
 }
 
 /// What an error of the stream means for it.
-fn lost(error: mysql_async::Error) -> Lost {
+fn lost(error: mysql_async::Error, decoder: &Decoder) -> Lost {
     if let mysql_async::Error::Server(server) = &error {
         match server.code {
+            CANNOT_READ_LOG if server.message.contains(CUT_OFF) => {
+                return Lost::CutOff {
+                    server: decoder.server().to_owned(),
+                    file: decoder.file().to_owned(),
+                    why: server.message.clone(),
+                };
+            }
             CANNOT_READ_LOG => return Lost::Stream(StreamEnd::Purged(server.message.clone())),
             INTERRUPTED | NETWORK_FIRST..=NETWORK_LAST => return Lost::Connection(Error::Transient(error)),
             _ => {}

@@ -8,7 +8,9 @@ use mysql_async::prelude::Queryable;
 use tokio::time::Instant as Deadline;
 
 use super::sessions::{self, Sessions};
-use super::{Context, Outcome, Where, auto_increment, look, refused, rename_sql};
+use super::{
+    ClosedGate, Context, Outcome, WatchedGate, Where, auto_increment, look, refused, rename_sql, request,
+};
 use crate::binlog::OWN_COMMENT;
 use crate::failpoint;
 use crate::ident::quoted_text;
@@ -54,24 +56,30 @@ impl<'a> Attempt<'a> {
     }
 
     /// The attempt. The follower is at rest before the gate closes, so that the application does not wait for it.
-    pub(super) async fn run(mut self) -> Result<Outcome> {
-        let mut paused = Paused(Some(self.context));
-        self.context.follower.pause().await?;
-        let gate = self.context.gate.close(self.context.plan.source_name());
+    pub(super) async fn run(mut self, gate: &dyn WatchedGate, attempts: u32) -> Result<Outcome> {
+        let context = self.context;
+        let mut paused = Paused(Some(context));
+        context.follower.pause().await?;
+        let gate = gate.close();
         let began = Instant::now();
-        let outcome = self
-            .swap_by(Deadline::from_std(began + self.context.budget))
-            .await;
-        let settled = match outcome {
+        let deadline = Deadline::from_std(began + context.budget);
+        let settled = match self.swap_by(deadline, gate.as_ref(), attempts).await {
             Ok(()) => Ok(None),
-            Err(why) => self.what_happened(why).await,
+            Err(why) => {
+                let ids = self.sessions.ids();
+                let refused_by_data = self.refused_by_data;
+                // A statement given up at the deadline may have left its reply unread on any of these connections, and
+                // the next one on it would take that for its own. So none of them is used again.
+                drop(self.sessions);
+                let settled = what_happened(context, &ids, why).await;
+                settled.map_err(|error| if refused_by_data { error } else { refused(error) })
+            }
         };
         drop(gate);
         let held = began.elapsed();
         match settled {
             Ok(None) => {
                 paused.0 = None;
-                self.sessions.close().await;
                 Ok(Outcome::Swapped { held })
             }
             Ok(Some(why)) => Ok(Outcome::Missed { held, why }),
@@ -79,17 +87,13 @@ impl<'a> Attempt<'a> {
                 if matches!(error, Error::OutcomeUnknown(_)) {
                     paused.0 = None;
                 }
-                Err(if self.refused_by_data {
-                    error
-                } else {
-                    refused(error)
-                })
+                Err(error)
             }
         }
     }
 
-    async fn swap_by(&mut self, deadline: Deadline) -> Result<()> {
-        match tokio::time::timeout_at(deadline, self.lock_and_drain()).await {
+    async fn swap_by(&mut self, deadline: Deadline, gate: &dyn ClosedGate, attempts: u32) -> Result<()> {
+        match tokio::time::timeout_at(deadline, self.lock_and_drain(gate, attempts)).await {
             Ok(done) => done?,
             Err(_) => return Err(over_budget("the locks and the drain")),
         }
@@ -101,17 +105,12 @@ impl<'a> Attempt<'a> {
         Ok(())
     }
 
-    async fn lock_and_drain(&mut self) -> Result<()> {
+    async fn lock_and_drain(&mut self, gate: &dyn ClosedGate, attempts: u32) -> Result<()> {
+        request::lock_tables(self.context, &mut self.sessions, gate, attempts).await?;
         let plan = &self.context.plan;
         let flavor = self.context.upstream.flavor();
-        let (source, ghost) = (plan.source_name(), plan.ghost_name());
-        let sentry = match flavor {
-            Flavor::MySql => String::new(),
-            Flavor::MariaDb => format!(", {} WRITE", names::old(source)),
-        };
+        let source = plan.source_name();
         let Sessions { lock, control, .. } = &mut self.sessions;
-        lock.query_drop(format!("LOCK TABLES {source} WRITE, {ghost} WRITE{sentry}"))
-            .await?;
         failpoint::hit("cut_over_locked");
         let end = Position::current(control, flavor).await?;
         let drained = match self.context.follower.drain_on(lock, &end).await {
@@ -170,43 +169,37 @@ impl<'a> Attempt<'a> {
         released?;
         Ok(renamed?)
     }
+}
 
-    /// Ends the attempt's sessions, then looks. `None`: it is swapped after all; `Some`: it is not, and why.
-    async fn what_happened(&mut self, why: Error) -> Result<Option<String>> {
-        let ids = self.sessions.ids();
-        let mut reached = sessions::end(&mut self.sessions.control, &ids).await;
-        for _ in 0..MAX_QUESTIONS {
-            let looked = match reached {
-                Ok(()) => look(&mut self.sessions.control, self.context.plan.source_name()).await,
-                Err(error) => Err(error),
-            };
-            match looked {
-                Ok(Where::Swapped) => return Ok(None),
-                Ok(Where::NotSwapped) => return put_off_or_fail(why),
-                Ok(other) => {
-                    return Err(Error::OutcomeUnknown(format!(
-                        "after RENAME the tables are {other:?}: {why}"
-                    )));
-                }
-                Err(_) => {
-                    tokio::time::sleep(Duration::from_millis(250)).await;
-                    reached = self.reconnect(&ids).await;
-                }
+/// Ends the attempt's sessions, then looks. `None`: it is swapped after all; `Some`: it is not, and why.
+async fn what_happened(context: &Context, ids: &[u32], why: Error) -> Result<Option<String>> {
+    for _ in 0..MAX_QUESTIONS {
+        match end_and_look(context, ids).await {
+            Ok(Where::Swapped) => return Ok(None),
+            Ok(Where::NotSwapped) => return put_off_or_fail(why),
+            Ok(other) => {
+                return Err(Error::OutcomeUnknown(format!(
+                    "after RENAME the tables are {other:?}: {why}"
+                )));
             }
+            Err(_) => tokio::time::sleep(Duration::from_millis(250)).await,
         }
-        Err(Error::OutcomeUnknown(format!(
-            "RENAME was sent and the server cannot be asked: {why}"
-        )))
     }
+    Err(Error::OutcomeUnknown(format!(
+        "RENAME was sent and the server cannot be asked: {why}"
+    )))
+}
 
-    async fn reconnect(&mut self, ids: &[u32]) -> Result<()> {
-        self.sessions.control = self.context.upstream.control().await?;
-        // After a restart of the server these ids could be another's, but then ours are gone, too.
-        if self.sessions.lock.id() < self.sessions.control.id() {
-            sessions::end(&mut self.sessions.control, ids).await?;
-        }
-        Ok(())
+async fn end_and_look(context: &Context, ids: &[u32]) -> Result<Where> {
+    let mut control = context.upstream.control().await?;
+    // After a restart of the server these ids could be another's, but then ours are gone, too.
+    if ids.iter().all(|id| *id < control.id()) {
+        sessions::end(&mut control, ids).await?;
     }
+    let place = look(&mut control, context.plan.source_name()).await;
+    // Nothing is lost with a session that does not say good-bye.
+    let _ = control.disconnect().await;
+    place
 }
 
 /// Shows that the session still holds its table locks: a `START TRANSACTION` in the drain would have given them back
@@ -276,17 +269,13 @@ fn over_budget(step: &str) -> Error {
 
 /// Nothing has happened: whether another attempt makes sense.
 fn put_off_or_fail(why: Error) -> Result<Option<String>> {
-    /// A session or a statement of ours was killed: 1317, 1053, 1927, or a connection that ended.
-    const INTERRUPTED: u16 = 1317;
     /// The sentry was still there when RENAME got its locks: the locking session died early (MariaDB).
     const TABLE_EXISTS: u16 = 1050;
     match why {
         Error::Transient(_) => Ok(Some(why.to_string())),
         // The end of another migration removed the old tables' schema while it was empty. RENAME is all or nothing.
         _ if why.is_unknown_schema() => Ok(Some(why.to_string())),
-        Error::Answer(ref server) if matches!(server.code, INTERRUPTED | TABLE_EXISTS) => {
-            Ok(Some(why.to_string()))
-        }
+        Error::Answer(ref server) if server.code == TABLE_EXISTS => Ok(Some(why.to_string())),
         other => Err(other),
     }
 }

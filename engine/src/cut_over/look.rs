@@ -80,6 +80,19 @@ pub async fn finish(conn: &mut Conn, source: &TableName) -> Result<()> {
     Ok(conn.query_drop(sql).await?)
 }
 
+/// A table that stands at the ghost's or the replaced table's place.
+///
+/// # Errors
+/// Those of the statement.
+pub async fn leftover(conn: &mut Conn, source: &TableName) -> Result<Option<TableName>> {
+    let found = tables(conn, source).await?;
+    Ok(if found.ghost {
+        Some(names::ghost(source))
+    } else {
+        found.old.then(|| names::old(source))
+    })
+}
+
 pub(super) async fn tables(conn: &mut Conn, source: &TableName) -> Result<Tables> {
     let (ghost, old) = (names::ghost(source), names::old(source));
     let sql = format!(

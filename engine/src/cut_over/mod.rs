@@ -14,15 +14,17 @@
 //!    the drain and after the proof.
 //!
 //! # Why the application only sees a pause
-//! No lock is requested while a session is known to hold the table for long. The gate is closed and the applier at rest
-//! before the request, so it waits for open transactions only. At the end of the budget the sessions are killed, the
-//! gate is opened, and another attempt follows later. A killed attempt changes nothing: reconciling again is idempotent.
+//! No attempt is made while a session is known to hold the table for long. The gate is closed and drained and the applier
+//! at rest before the locks are requested, so the request hardly ever waits (see `request`). At the end of the budget the
+//! sessions are killed, the gate is opened, and another attempt follows later. A killed attempt changes nothing:
+//! reconciling again is idempotent.
 
 mod attempt;
 mod auto_increment;
 mod gate;
 mod look;
 mod quiet;
+mod request;
 mod sessions;
 
 use std::sync::Arc;
@@ -44,8 +46,8 @@ use crate::session::Upstream;
 use crate::verify::{Verified, interrupted};
 use crate::{Error, Flavor, Result, TableName, names};
 
-pub use gate::{NoGate, TrafficGate};
-pub use look::{Where, finish, look};
+pub use gate::{ClosedGate, NoGate, TrafficGate, WatchedGate};
+pub use look::{Where, finish, leftover, look};
 pub(crate) use sessions::kill_query;
 
 /// The longest pause of the application in one attempt, unless configured otherwise.
@@ -111,10 +113,11 @@ enum Outcome {
 /// [`Error::Fatal`] when it refuses a statement.
 pub async fn swap(context: &Context, verified: Verified) -> Result<Swapped> {
     tracing::debug!(rows = verified.rows(), table = %context.plan.source_name(), "the cut-over begins");
+    let gate = context.gate.watch(context.plan.source_name());
     let mut patience = FIRST_PATIENCE;
     let mut pause = FIRST_PAUSE;
     for attempts in 1.. {
-        let why = match context.attempt(patience).await {
+        let why = match context.attempt(gate.as_ref(), attempts, patience).await {
             Ok(Outcome::Swapped { held }) => return Ok(Swapped { held, attempts }),
             Ok(Outcome::Missed { held, why }) => format!("{why}, after {} ms", held.as_millis()),
             Err(error @ Error::Transient(_)) => error.to_string(),
@@ -130,8 +133,8 @@ pub async fn swap(context: &Context, verified: Verified) -> Result<Swapped> {
 }
 
 impl Context {
-    async fn attempt(&self, patience: Duration) -> Result<Outcome> {
-        self.wait_until_quiet(patience).await?;
+    async fn attempt(&self, gate: &dyn WatchedGate, attempts: u32, patience: Duration) -> Result<Outcome> {
+        self.wait_until_quiet(gate, patience).await?;
         let mut attempt = Attempt::prepare(self).await.map_err(refused)?;
         match self.make_room(attempt.control()).await {
             Err(error) if error.is_unknown_schema() => {
@@ -143,11 +146,11 @@ impl Context {
             other => other.map_err(refused)?,
         }
         self.recorder.cutting_over().await?;
-        attempt.run().await
+        attempt.run(gate, attempts).await
     }
 
     /// Waits until the backlog is small and nobody is known to hold the table for long.
-    async fn wait_until_quiet(&self, patience: Duration) -> Result<()> {
+    async fn wait_until_quiet(&self, gate: &dyn WatchedGate, patience: Duration) -> Result<()> {
         let mut control = self.upstream.control().await?;
         let began = Instant::now();
         let mut reminded = began;
@@ -162,7 +165,8 @@ impl Context {
             )
             .await?;
             let free = others.sessions.is_empty() || (!others.certain && began.elapsed() > patience);
-            if free && backlog <= SMALL_BACKLOG {
+            let nobody_stays = gate.longest_stay() <= self.budget;
+            if free && nobody_stays && backlog <= SMALL_BACKLOG {
                 return Ok(control.disconnect().await?);
             }
             if reminded.elapsed() > BETWEEN_REMINDERS {

@@ -28,14 +28,15 @@ pub(super) async fn in_the_way(
     table: &TableName,
     long: Duration,
 ) -> Result<InTheWay> {
-    if flavor == Flavor::MySql {
-        // Without the right to read it, or with performance_schema off, the InnoDB tables have to do.
-        if let Ok(sessions) = conn.query(by_metadata_locks(table, long)).await {
-            return Ok(InTheWay {
-                sessions,
-                certain: true,
-            });
-        }
+    // Without the right to read it, or with performance_schema off, the InnoDB tables have to do.
+    if flavor == Flavor::MySql
+        && shows_metadata_locks(conn).await
+        && let Ok(sessions) = conn.query(by_metadata_locks(table, long)).await
+    {
+        return Ok(InTheWay {
+            sessions,
+            certain: true,
+        });
     }
     let mut sessions = long_statements(conn, table, long).await?;
     sessions.extend(long_transactions(conn, flavor, long).await?);
@@ -43,6 +44,14 @@ pub(super) async fn in_the_way(
         sessions,
         certain: false,
     })
+}
+
+/// Whether an empty list of metadata locks means that there are none.
+async fn shows_metadata_locks(conn: &mut Conn) -> bool {
+    let sql = "SELECT 1 FROM performance_schema.setup_instruments \
+               WHERE name = 'wait/lock/metadata/sql/mdl' AND enabled = 'YES'";
+    let enabled: mysql_async::Result<Option<u8>> = conn.query_first(sql).await;
+    enabled.is_ok_and(|enabled| enabled.is_some())
 }
 
 fn by_metadata_locks(table: &TableName, long: Duration) -> String {

@@ -61,15 +61,6 @@ impl Sessions {
             .chain(self.rename.as_ref().map(Conn::id))
             .collect()
     }
-
-    pub(super) async fn close(self) {
-        // Nothing is lost with a session that does not say good-bye.
-        let _ = self.lock.disconnect().await;
-        if let Some(rename) = self.rename {
-            let _ = rename.disconnect().await;
-        }
-        let _ = self.control.disconnect().await;
-    }
 }
 
 /// Ends sessions, and waits until they are gone with everything they held.

@@ -17,21 +17,17 @@ use mysql_async::prelude::Queryable;
 use crate::alter::Statement;
 use crate::binlog::OWN_COMMENT;
 use crate::plan::Plan;
+use crate::preflight::Checked;
 use crate::session::{SessionSettings, Upstream};
 use crate::table::Table;
-use crate::{Result, TableName, conversion, mapping, names, preflight};
+use crate::{Result, TableName, conversion, mapping, names};
 
-/// Builds the ghost of `source` and plans the migration.
+/// Builds the ghost of the checked statement's table and plans the migration.
 ///
 /// # Errors
 /// [`crate::Error::Refused`] when the change cannot be made this way; then no ghost is left behind.
-pub async fn build(
-    upstream: &Upstream,
-    source: &Table,
-    statement: &Statement,
-    settings: &SessionSettings,
-) -> Result<Plan> {
-    preflight::check(statement, source).map_err(crate::Error::Refused)?;
+pub async fn build(upstream: &Upstream, checked: Checked<'_>, settings: &SessionSettings) -> Result<Plan> {
+    let (source, statement) = (checked.source(), checked.statement());
     let mut conn = upstream.control().await?;
     drop(&mut conn, &source.name).await?;
     let plan = build_from_scratch(upstream, &mut conn, source, statement, settings).await;

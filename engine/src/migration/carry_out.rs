@@ -1,7 +1,10 @@
 //! One migration from its acceptance to its end, over as many attempts as lost connections ask for.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
+
+use futures_util::FutureExt;
 
 use super::old_tables::{self, Leftover};
 use super::outcome::{Altered, Outcome};
@@ -45,7 +48,9 @@ async fn tries(shared: &Arc<Shared>, running: &Arc<Running>, mut record: Option<
     let mut pause = FIRST_PAUSE;
     loop {
         let came_to = running.counters.rows_copied.get();
-        let error = match attempt(shared, running, record.take()).await {
+        let attempt = AssertUnwindSafe(attempt(shared, running, record.take())).catch_unwind();
+        let result = attempt.await.unwrap_or_else(|_| Err(defect()));
+        let error = match result {
             Err(error) if may_try_again(&error) && !*running.cancelled().borrow() => error,
             ended => return ended,
         };
@@ -61,6 +66,12 @@ async fn tries(shared: &Arc<Shared>, running: &Arc<Running>, mut record: Option<
         pause = (pause * 2).min(LONGEST_PAUSE);
         record = reload(shared, running).await;
     }
+}
+
+/// A panic has been reported where it happened. The client must not wait for ever because of it, and what it left
+/// behind is what a dead process would have left: it is resumed from the record in the same way.
+fn defect() -> Error {
+    Error::OutcomeUnknown("a defect of alterego ended it, see the panic above".to_owned())
 }
 
 fn may_try_again(error: &Error) -> bool {

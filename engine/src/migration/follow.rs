@@ -63,6 +63,8 @@ pub(super) async fn follow(
 fn ended(end: StreamEnd) -> Error {
     match end {
         StreamEnd::Server(error) => error,
+        // The next attempt finds that the checkpoint is no good any more, and begins afresh.
+        StreamEnd::Purged(why) => Error::Transient(mysql_async::Error::Other(why.into())),
         other => Error::fatal(other.to_string()),
     }
 }

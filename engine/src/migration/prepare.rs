@@ -17,7 +17,7 @@ use crate::ident::quoted_text;
 use crate::plan::Plan;
 use crate::position::{self, Position};
 use crate::table::Table;
-use crate::{Error, Flavor, Result, failpoint, ghost, preflight};
+use crate::{Error, Flavor, Result, TableName, failpoint, ghost, preflight};
 
 /// A migration that can begin to copy, or go on.
 pub(super) struct Prepared {
@@ -43,8 +43,9 @@ pub(super) async fn fresh(shared: &Shared, running: &Running) -> Result<Prepared
     let mut conn = shared.upstream.control().await?;
     let statement = understood(task, shared.upstream.flavor())?;
     let source = Table::load(&mut conn, &task.source).await?;
-    preflight::check(&statement, &source).map_err(Error::Refused)?;
+    let checked = preflight::check(&statement, &source).map_err(Error::Refused)?;
     if running.id() == 0 {
+        keep_strangers(shared, &mut conn, &source.name).await?;
         running.set_id(
             shared
                 .store
@@ -54,7 +55,7 @@ pub(super) async fn fresh(shared: &Shared, running: &Running) -> Result<Prepared
     }
     tracing::info!(migration = running.id(), table = %source.name, statement = %task.statement, "the migration begins");
     failpoint::hit("accepted");
-    let plan = ghost::build(&shared.upstream, &source, &statement, &task.settings).await?;
+    let plan = ghost::build(&shared.upstream, checked, &task.settings).await?;
     failpoint::hit("ghost_built");
     // The position comes before the first row is read and after the definition: a change of the definition in
     // between would be in neither.
@@ -81,12 +82,21 @@ pub(super) async fn fresh(shared: &Shared, running: &Running) -> Result<Prepared
     })
 }
 
+/// Refuses where a table stands at one of the migration's names that no migration of ours has put there: it would be
+/// dropped for a leftover. Asked before the migration has a record, since the end of one with a record clears its names.
+async fn keep_strangers(shared: &Shared, conn: &mut Conn, source: &TableName) -> Result<()> {
+    match cut_over::leftover(conn, source).await? {
+        Some(table) if !shared.store.knows(source).await? => Err(Error::refused(format!(
+            "{table} is not alterego's and has the name that the migration needs; move it away"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// Takes up a migration where its record says it stands.
 pub(super) async fn resumed(shared: &Shared, running: &Running, record: Record) -> Result<Standing> {
     let mut conn = shared.upstream.control().await?;
-    if record.phase == Phase::CuttingOver
-        && cut_over::look(&mut conn, &record.task.source).await? == Where::Swapped
-    {
+    if record.phase == Phase::CuttingOver && is_swapped(&mut conn, &record.task.source).await? {
         let rows = if record.native_copies {
             record.rows_copied
         } else {
@@ -112,6 +122,18 @@ pub(super) async fn resumed(shared: &Shared, running: &Running, record: Record) 
             tracing::info!(migration = record.id, table = %record.task.source, reason, "the migration starts over");
             Ok(Standing::Ready(Box::new(fresh(shared, running).await?)))
         }
+    }
+}
+
+/// Whether the ghost has the source's name, after completing what a crash of the server left half done.
+async fn is_swapped(conn: &mut Conn, source: &TableName) -> Result<bool> {
+    match cut_over::look(conn, source).await? {
+        Where::Swapped => Ok(true),
+        Where::Halfway => {
+            cut_over::finish(conn, source).await?;
+            Ok(true)
+        }
+        Where::NotSwapped | Where::Alone | Where::Gone => Ok(false),
     }
 }
 

@@ -255,18 +255,36 @@ impl Store {
     /// # Errors
     /// Those of the statement.
     pub(super) async fn replaced_since(&self, id: u64, source: &TableName) -> Result<bool> {
+        self.is_there(
+            "id > :id AND phase IN ('cutting over', 'swapped', 'done')",
+            id,
+            source,
+        )
+        .await
+    }
+
+    /// Whether there is a migration of `source` of which `condition` is true.
+    async fn is_there(&self, condition: &str, id: u64, source: &TableName) -> Result<bool> {
         let mut session = self.session().await?;
         let result = session
             .conn
             .exec_first(
                 format!(
-                    "SELECT 1 FROM {STATE_SCHEMA}.migrations WHERE id > :id AND source_schema=:schema \
-                     AND source_table=:table AND phase IN ('cutting over', 'swapped', 'done') LIMIT 1"
+                    "SELECT 1 FROM {STATE_SCHEMA}.migrations WHERE source_schema=:schema AND source_table=:table \
+                     AND {condition} LIMIT 1"
                 ),
                 params! { "id" => id, "schema" => source.schema.as_str(), "table" => source.table.as_str() },
             )
             .await;
         Ok(session.done::<Option<u8>>(result)?.is_some())
+    }
+
+    /// Whether any migration has worked on `source`: what it left behind is ours.
+    ///
+    /// # Errors
+    /// Those of the statement.
+    pub(super) async fn knows(&self, source: &TableName) -> Result<bool> {
+        self.is_there("id > :id", 0, source).await
     }
 
     /// The migrations that have not ended, oldest first.

@@ -16,7 +16,7 @@ mod status;
 
 pub use domains::{DomainGtid, Domains};
 pub use gtid_set::GtidSet;
-pub use resume::can_resume;
+pub use resume::{binary_logs, can_resume};
 pub(crate) use status::server_identity;
 
 use crate::{Error, Result};

@@ -122,7 +122,10 @@ async fn file_is_there(conn: &mut Conn, position: &Position) -> Result<Result<()
 }
 
 /// Names and sizes of the binary logs that are still there, oldest first.
-async fn binary_logs(conn: &mut Conn) -> Result<Vec<(String, u64)>> {
+///
+/// # Errors
+/// Those of the query.
+pub async fn binary_logs(conn: &mut Conn) -> Result<Vec<(String, u64)>> {
     let rows: Vec<Row> = conn.query("SHOW BINARY LOGS").await?;
     let log = |row: &Row| Some((row.get_opt(0)?.ok()?, row.get_opt(1)?.ok()?));
     Ok(rows.iter().filter_map(log).collect())

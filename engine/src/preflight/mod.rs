@@ -8,9 +8,9 @@ mod period;
 mod schema;
 mod triggers;
 
+use crate::Refusal;
 use crate::alter::Statement;
 use crate::table::Table;
-use crate::{Refusal, TableName};
 
 type Check = fn(&Statement, &Table) -> Result<(), Refusal>;
 
@@ -23,21 +23,32 @@ const CHECKS: [Check; 6] = [
     period::check,
 ];
 
+/// A statement that may be carried out online on a table; there is none that was not checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Checked<'a> {
+    statement: &'a Statement,
+    source: &'a Table,
+}
+
+impl<'a> Checked<'a> {
+    /// The statement.
+    pub fn statement(self) -> &'a Statement {
+        self.statement
+    }
+
+    /// The table.
+    pub fn source(self) -> &'a Table {
+        self.source
+    }
+}
+
 /// Whether the statement may be carried out online on this table.
 ///
 /// # Errors
 /// The first reason against it.
-pub fn check(statement: &Statement, source: &Table) -> Result<(), Refusal> {
-    CHECKS.iter().try_for_each(|check| check(statement, source))
-}
-
-/// The checks that need nothing but the table's name; they can be made before the server is asked anything.
-///
-/// # Errors
-/// The reason why a table of this name is never migrated.
-pub fn check_name(name: &TableName) -> Result<(), Refusal> {
-    schema::of(name)?;
-    name::of(name)
+pub fn check<'a>(statement: &'a Statement, source: &'a Table) -> Result<Checked<'a>, Refusal> {
+    CHECKS.iter().try_for_each(|check| check(statement, source))?;
+    Ok(Checked { statement, source })
 }
 
 fn refuse<T>(reason: impl Into<String>) -> Result<T, Refusal> {

@@ -52,7 +52,13 @@ pub(crate) async fn plan(upstream: &Upstream, clauses: &str, sql_mode: &str) -> 
     let statement = understand(&sql, ReadMode::default(), upstream.flavor())
         .map_err(|reason| anyhow::anyhow!("{sql} is not understood: {reason:?}"))?;
     Ok(Arc::new(
-        ghost::build(upstream, &source, &statement, &settings(sql_mode)).await?,
+        ghost::build(
+            upstream,
+            alterego_engine::preflight::check(&statement, &source)
+                .map_err(alterego_engine::Error::Refused)?,
+            &settings(sql_mode),
+        )
+        .await?,
     ))
 }
 

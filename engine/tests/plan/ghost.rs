@@ -5,7 +5,7 @@ use alterego_engine::alter::{ReadMode, understand};
 use alterego_engine::plan::Plan;
 use alterego_engine::session::{SessionSettings, Upstream};
 use alterego_engine::table::Table;
-use alterego_engine::{Error, TableName, ghost};
+use alterego_engine::{Error, TableName, ghost, preflight};
 use anyhow::{Context, Result, ensure};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row, Value};
@@ -67,7 +67,10 @@ async fn compare(upstream: &Upstream, sql_mode: &str, clauses: &str) -> Result<(
     let source = Table::load(&mut control, &TableName::new("app", "t")).await?;
     let statement = understand(&sql, ReadMode::default(), upstream.flavor())
         .map_err(|reason| anyhow::anyhow!("not understood: {reason:?}"))?;
-    let plan = ghost::build(upstream, &source, &statement, &settings(sql_mode)).await;
+    let plan = match preflight::check(&statement, &source) {
+        Ok(checked) => ghost::build(upstream, checked, &settings(sql_mode)).await,
+        Err(refusal) => Err(Error::Refused(refusal)),
+    };
     match (native, plan) {
         (Err(_), Err(Error::Refused(_))) => Ok(()),
         (Err(native), Err(other)) => anyhow::bail!("native {native}, ghost {other}"),

@@ -296,7 +296,12 @@ async fn plan(upstream: &Upstream, create: &str, clauses: &str) -> Result<Plan, 
         collation_connection: "utf8mb4_general_ci".to_owned(),
         foreign_key_checks: true,
     };
-    ghost::build(upstream, &source, &statement, &settings).await
+    ghost::build(
+        upstream,
+        alterego_engine::preflight::check(&statement, &source).map_err(alterego_engine::Error::Refused)?,
+        &settings,
+    )
+    .await
 }
 
 async fn ghosts_left(upstream: &Upstream) -> Result<u64> {

@@ -26,7 +26,12 @@ async fn plan(upstream: &Upstream, sql: &str, sql_mode: &str, charset: &str) -> 
         collation_connection: format!("{charset}_bin"),
         foreign_key_checks: true,
     };
-    ghost::build(upstream, &source, &statement, &settings).await
+    ghost::build(
+        upstream,
+        alterego_engine::preflight::check(&statement, &source).map_err(alterego_engine::Error::Refused)?,
+        &settings,
+    )
+    .await
 }
 
 #[tokio::test]

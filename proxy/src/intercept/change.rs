@@ -116,7 +116,6 @@ impl Session {
             schema,
             table: question.table,
             session: settings.session.clone(),
-            connection_id: self.server.connection_id,
         })))
     }
 

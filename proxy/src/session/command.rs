@@ -6,12 +6,12 @@
 use std::sync::Arc;
 
 use super::Session;
-use super::statements::PreparedChange;
+use super::statements::{PreparedChange, Statements};
 use crate::hooks::{ReadMode, Verdict};
 use crate::intercept::{Diagnostics, Opening, Show, locks, words};
+use crate::protocol::capabilities::Capabilities;
 use crate::protocol::command::{self as code, expected};
 use crate::protocol::frame::{Frames, HEADER_BYTES, Header};
-use crate::protocol::ok::status;
 use crate::protocol::query;
 use crate::protocol::reader::Reader;
 use crate::protocol::shape::Expect;
@@ -73,7 +73,6 @@ pub(crate) enum Catch {
 enum Decision {
     More,
     Forward(Option<Expect>),
-    Hold { text: Option<Vec<u8>> },
     Catch(Catch),
 }
 
@@ -88,6 +87,24 @@ struct Front<'a> {
 impl Front<'_> {
     fn is_inspectable(&self) -> bool {
         self.header.length <= INSPECTED_MAX_BYTES
+    }
+
+    /// What the gate has to know of a command that may touch tables: its text, or `Some(None)` where that is not known.
+    fn touches<'t>(
+        &'t self,
+        statements: &'t Statements,
+        capabilities: Capabilities,
+    ) -> Option<Option<&'t [u8]>> {
+        match self.code {
+            code::QUERY if !self.is_inspectable() => Some(None),
+            code::QUERY => Some(query::text(self.body, capabilities)),
+            code::STMT_EXECUTE | code::STMT_BULK_EXECUTE => {
+                let id = Reader::new(self.body).u32();
+                let statement = id.and_then(|id| statements.get(id));
+                Some(statement.and_then(|statement| statement.text.as_deref()))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -160,16 +177,22 @@ impl Session {
         };
         let body = body.get(..header.length - 1).unwrap_or(body);
         let is_whole = body.len() == header.length - 1 && !header.is_continued();
-        match self.judge(&Front {
+        let front = Front {
             header,
             code: *code,
             body,
             is_whole,
-        }) {
+        };
+        match self.judge(&front) {
             Decision::More => Some(Step::More),
-            Decision::Hold { text } => Some(Step::Hold { text }),
             Decision::Catch(catch) => Some(Step::Catch(Caught { header, catch })),
             Decision::Forward(expect) => {
+                if let Some(text) = front.touches(&self.statements, self.capabilities)
+                    && !self.visitor.passes(text, self.gate_passed)
+                {
+                    let text = text.map(<[u8]>::to_vec);
+                    return Some(Step::Hold { text });
+                }
                 self.note(header);
                 self.forward(header, expect);
                 None
@@ -199,7 +222,7 @@ impl Session {
         if !front.is_whole {
             // A text that is surely nothing of ours passes as it arrives.
             let is_other = text.and_then(words::opening) == Some(Opening::Other);
-            return if is_other && self.shared.gate.is_open() {
+            return if is_other && self.shared.gate.is_idle() {
                 FORWARD
             } else {
                 Decision::More
@@ -221,13 +244,7 @@ impl Session {
             },
             Opening::Locks | Opening::Other => {}
         }
-        if self.is_held(Some(text)) {
-            Decision::Hold {
-                text: Some(text.to_vec()),
-            }
-        } else {
-            FORWARD
-        }
+        FORWARD
     }
 
     fn judge_prepare(&self, front: &Front<'_>) -> Decision {
@@ -259,14 +276,7 @@ impl Session {
                 Decision::More
             };
         }
-        let text = statement.and_then(|statement| statement.text.as_deref());
-        if self.is_held(text) {
-            Decision::Hold {
-                text: text.map(<[u8]>::to_vec),
-            }
-        } else {
-            FORWARD
-        }
+        FORWARD
     }
 
     /// The text, if the hooks may want it in any mode the session could be reading it in. Which one it is costs a
@@ -309,16 +319,6 @@ impl Session {
             );
         }
         None
-    }
-
-    /// Whether a statement waits at the gate: it would have to start outside a transaction, and what the status flags say
-    /// must be about the moment before it.
-    fn is_held(&self, text: Option<&[u8]>) -> bool {
-        !self.shared.gate.is_open()
-            && !self.gate_passed
-            && self.tracker.is_idle()
-            && self.tracker.status & status::IN_TRANSACTION == 0
-            && self.shared.gate.holds(text)
     }
 
     /// Remembers what the command at the front changes in the session, when it is let through.
@@ -371,7 +371,10 @@ impl Session {
         }
         self.wire.up.approve(HEADER_BYTES);
         self.phase = match expect {
-            Some(Expect::Endless) => Phase::Blind,
+            Some(Expect::Endless) => {
+                self.visitor.leave();
+                Phase::Blind
+            }
             _ => Phase::Passing {
                 left: header.length,
                 continued: header.is_continued(),

@@ -25,7 +25,7 @@ use statements::Statements;
 use wire::Wire;
 
 use crate::config::ProxyConfig;
-use crate::gate::Gate;
+use crate::gate::{Gate, Visitor};
 use crate::hooks::Hooks;
 use crate::intercept::Kept;
 use crate::protocol::capabilities::{Capabilities, PROTOCOL_41};
@@ -92,6 +92,8 @@ pub(crate) struct Session {
     pub(crate) kept: Option<Kept>,
     /// The command at the front has been held at the gate already.
     gate_passed: bool,
+    /// The tables under a cut-over that this session has to do with.
+    visitor: Visitor,
     pub(crate) shared: Shared,
     stop: Arc<Stop>,
     stopping: bool,
@@ -148,6 +150,7 @@ impl Session {
             locks: false,
             kept: None,
             gate_passed: false,
+            visitor: shared.gate.visitor(),
             shared,
             stop,
             stopping: false,

@@ -88,12 +88,21 @@ impl Session {
                             "a reply is not understood: relaying blindly"
                         );
                         self.phase = Phase::Blind;
+                        self.visitor.leave();
                         break;
                     }
                 }
             }
         }
         self.wire.down.approve_all();
+        self.leave_tables();
+    }
+
+    /// Lets a cut-over go on that waits for this session, once nothing is under way in it.
+    pub(super) fn leave_tables(&mut self) {
+        if self.tracker.is_idle() && self.tracker.status & status::IN_TRANSACTION == 0 {
+            self.visitor.leave();
+        }
     }
 
     /// Whether the session may end for a shutdown: nobody waits for anything.

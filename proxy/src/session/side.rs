@@ -146,6 +146,7 @@ impl Session {
         loop {
             if let Some(reply) = reader.read(&mut self.wire.down)? {
                 self.tracker.status = reader.status.unwrap_or(self.tracker.status);
+                self.leave_tables();
                 return Ok(reply);
             }
             self.attend().await?;

@@ -95,8 +95,10 @@ impl Client {
                 let seconds = std::time::SystemTime::UNIX_EPOCH
                     .elapsed()
                     .map_or(0.0, |t| t.as_secs_f64() % 60.0);
-                self.stats
-                    .error(format!("client {} at second {seconds:.3}: {error:#}", self.number));
+                self.stats.error(format!(
+                    "client {} at second {seconds:.3}: {error:#}",
+                    self.number
+                ));
                 if !self.give_up_transaction().await {
                     break;
                 }
