@@ -24,7 +24,7 @@ pub struct Alterego {
     process: Process,
     log: Arc<Mutex<String>>,
     address: SocketAddr,
-    /// What the proxy keeps for its next start; the developer's own is left alone.
+    /// What the proxy keeps for its next start, and what it leaves behind when it is killed.
     _state: TempDir,
 }
 
@@ -48,6 +48,7 @@ impl Alterego {
             .env("NO_COLOR", "1")
             .env_remove("STATE_DIRECTORY")
             .env("XDG_STATE_HOME", state.path())
+            .env("TMPDIR", state.path())
             .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
