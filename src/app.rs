@@ -1,7 +1,7 @@
 //! The process from start to end: listen, check the server, serve, shut down.
 //!
-//! Listeners come first, so that a port that is taken is known before anything is asked of the server. Nobody is
-//! accepted before the checks have passed.
+//! Files and listeners come first, so that a wrong one, or a port that is taken, is known before anything is asked of the
+//! server. Nobody is accepted before the checks have passed.
 
 use std::sync::Arc;
 
@@ -17,7 +17,8 @@ use crate::bridge::Bridge;
 use crate::cli::{AdminSettings, Settings};
 use crate::listener::{Listener, SocketFile, bind_unix};
 use crate::status::StatusSource;
-use crate::{signals, startup};
+use crate::tls::Way;
+use crate::{signals, startup, tls};
 
 /// Every local user may connect, as to a server's own socket: accounts guard it.
 const CLIENT_SOCKET_MODE: u32 = 0o777;
@@ -30,15 +31,18 @@ const ADMIN_SOCKET_MODE: u32 = 0o600;
 /// What keeps it from starting.
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let shutdown = signals::shutdown()?;
+    let upstream_tls = tls::upstream(&settings.server.tls)?;
+    let client_tls = tls::clients(&settings.client_tls)?;
     let (listeners, socket_file) = listen(&settings).await?;
     let admin = admin_listener(settings.admin.as_ref()).await?;
-    tokio::select! {
-        checked = startup::check(&settings.server, settings.strategy) => checked?,
+    let way = Way::to(&settings.server, upstream_tls.clone())?;
+    let opts = tokio::select! {
+        checked = startup::check(&settings.server, way.opts.clone(), settings.strategy) => checked?,
         () = signals::requested(shutdown.clone()) => return Ok(()),
-    }
+    };
     info!(server = %settings.server, strategy = ?settings.strategy, keep_old_table = ?settings.keep_old_table, "starting");
     let gate = Gate::default();
-    let bridge = Bridge::start(&settings, gate.clone()).await?;
+    let bridge = Bridge::start(&settings, opts, gate.clone()).await?;
     announce(&listeners, socket_file.as_ref())?;
     let source: Arc<dyn StatusSource> = Arc::clone(&bridge) as _;
     let admin = serve_admin(settings.admin, admin, source, shutdown.clone());
@@ -46,14 +50,12 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
         host: settings.server.host.clone(),
         port: settings.server.port,
     };
-    alterego_proxy::run(
-        listeners,
-        ProxyConfig::new(upstream),
-        bridge,
-        gate,
-        signals::requested(shutdown),
-    )
-    .await;
+    let config = ProxyConfig {
+        upstream_tls,
+        client_tls,
+        ..ProxyConfig::new(upstream)
+    };
+    alterego_proxy::run(listeners, config, bridge, gate, signals::requested(shutdown)).await;
     if let Some(admin) = admin {
         admin.await.context("the admin endpoint failed")?;
     }

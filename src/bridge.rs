@@ -14,6 +14,7 @@ use alterego_proxy::hooks::{
     Warning,
 };
 use async_trait::async_trait;
+use mysql_async::Opts;
 
 use crate::cli::{Settings, Strategy};
 use crate::status::StatusSource;
@@ -39,8 +40,8 @@ impl Bridge {
     ///
     /// # Errors
     /// The upstream cannot be reached, or its state table not be created.
-    pub(crate) async fn start(settings: &Settings, gate: Gate) -> anyhow::Result<Arc<Self>> {
-        let upstream = Upstream::reach(settings.server.opts()).await?;
+    pub(crate) async fn start(settings: &Settings, opts: Opts, gate: Gate) -> anyhow::Result<Arc<Self>> {
+        let upstream = Upstream::reach(opts).await?;
         let flavor = upstream.flavor();
         let config = migration::Config {
             keep_old_table: settings.keep_old_table,

@@ -8,6 +8,7 @@ mod listener;
 mod signals;
 mod startup;
 mod status;
+mod tls;
 
 use std::process::ExitCode;
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
 
+use crate::tls::{ClientTls, UpstreamTls};
+
 /// Where clients connect; at least one of them.
 #[derive(Debug, Default)]
 pub struct Listeners {
@@ -25,9 +27,7 @@ pub enum Upstream {
         /// Port.
         port: u16,
     },
-    /// By unix socket. Accounts that need a full `caching_sha2_password` exchange can then log in by the proxy's
-    /// own unix socket only: a TCP client asks for the server's RSA key, and a server on a unix socket takes that
-    /// question for the password.
+    /// By unix socket, which is taken for secure and never encrypted.
     Unix(PathBuf),
 }
 
@@ -45,6 +45,10 @@ impl fmt::Display for Upstream {
 pub struct ProxyConfig {
     /// The server.
     pub upstream: Upstream,
+    /// TLS towards the server.
+    pub upstream_tls: UpstreamTls,
+    /// TLS towards clients.
+    pub client_tls: ClientTls,
     /// How long a connection to the server may take.
     pub connect_timeout: Duration,
     /// How long a client may take to log in.
@@ -56,10 +60,12 @@ pub struct ProxyConfig {
 }
 
 impl ProxyConfig {
-    /// The defaults for a server.
+    /// The defaults for a server; no TLS on either side.
     pub fn new(upstream: Upstream) -> Self {
         Self {
             upstream,
+            upstream_tls: UpstreamTls::default(),
+            client_tls: ClientTls::default(),
             connect_timeout: Duration::from_secs(10),
             login_timeout: Duration::from_secs(30),
             max_clients: 10_000,

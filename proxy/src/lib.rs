@@ -15,8 +15,10 @@ mod protocol;
 mod session;
 mod stop;
 mod stream;
+pub mod tls;
 mod upstream;
 
 pub use config::{Listeners, ProxyConfig, Upstream};
 pub use gate::Gate;
 pub use listener::run;
+pub use upstream::UNREACHABLE;

@@ -42,6 +42,7 @@ pub async fn run(
         config: Arc::new(config),
         hooks,
         gate,
+        password_key: Arc::default(),
     };
     let sessions = Sessions::default();
     let mut tasks = JoinSet::new();

@@ -1,5 +1,6 @@
 //! Opens the connection to the server.
 
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use crate::stream::Stream;
 
 /// `ER_CONNECT_TO_FOREIGN_DATA_SOURCE`: the number of an error by which a client hears that its server cannot be reached.
 /// A client's own number (2002, 2003) in a packet is "malformed" to MariaDB's clients, which take it for forged.
-pub(crate) const UNREACHABLE: u16 = 1429;
+pub const UNREACHABLE: u16 = 1429;
 
 /// Connects to the server, or says what is wrong in the words a client would have used itself.
 pub(crate) async fn connect(upstream: &Upstream, limit: Duration) -> Result<Stream, String> {
@@ -19,10 +20,15 @@ pub(crate) async fn connect(upstream: &Upstream, limit: Duration) -> Result<Stre
         Ok(opened) => opened,
         Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")),
     };
-    opened.map_err(|error| match upstream {
-        Upstream::Tcp { .. } => format!("Can't connect to MySQL server on '{upstream}' ({error})"),
-        Upstream::Unix(_) => format!("Can't connect to MySQL server through socket '{upstream}' ({error})"),
-    })
+    opened.map_err(|error| failure(upstream, &error))
+}
+
+/// The words in which a client hears that its server cannot be reached.
+pub(crate) fn failure(upstream: &Upstream, reason: &dyn fmt::Display) -> String {
+    match upstream {
+        Upstream::Tcp { .. } => format!("Can't connect to MySQL server on '{upstream}' ({reason})"),
+        Upstream::Unix(_) => format!("Can't connect to MySQL server through socket '{upstream}' ({reason})"),
+    }
 }
 
 async fn open(upstream: &Upstream) -> io::Result<Stream> {

@@ -10,6 +10,7 @@ use clap::Parser;
 
 use super::Strategy;
 use super::duration;
+use super::tls::{ClientMode, UpstreamMode};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -54,6 +55,23 @@ pub(crate) struct LowArgs {
     #[arg(long, value_name = "PATH", help_heading = "Server")]
     pub(crate) defaults_file: Option<PathBuf>,
 
+    /// How the connections to the server are protected, named as in MySQL's clients.
+    ///
+    /// By default PREFERRED, or VERIFY_CA if --tls-ca is given. It holds for alterego's own connections and for those it
+    /// opens for clients, whether these use TLS or not.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "MODE",
+        ignore_case = true,
+        help_heading = "Server"
+    )]
+    pub(crate) upstream_ssl_mode: Option<UpstreamMode>,
+
+    /// Certificates of the authorities that may sign the server's certificate, in PEM form.
+    #[arg(long, value_name = "FILE", help_heading = "Server")]
+    pub(crate) tls_ca: Option<PathBuf>,
+
     /// Where clients connect; port 0 takes a free one.
     #[arg(
         long,
@@ -66,6 +84,28 @@ pub(crate) struct LowArgs {
     /// A unix socket where clients connect, too.
     #[arg(long, value_name = "PATH", help_heading = "Clients")]
     pub(crate) socket: Option<PathBuf>,
+
+    /// Whether clients use TLS.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "MODE",
+        ignore_case = true,
+        default_value = "PREFERRED",
+        help_heading = "Clients"
+    )]
+    pub(crate) client_ssl_mode: ClientMode,
+
+    /// The certificate clients are shown, in PEM form, with those of its issuers behind it.
+    ///
+    /// Without it alterego makes one at its first start and keeps it: in STATE_DIRECTORY, or in the folder `alterego` of
+    /// XDG_STATE_HOME or ~/.local/state.
+    #[arg(long, value_name = "FILE", help_heading = "Clients")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// The certificate's key, in PEM form.
+    #[arg(long, value_name = "FILE", help_heading = "Clients")]
+    pub(crate) tls_key: Option<PathBuf>,
 
     /// How schema changes are carried out.
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Strategy::Auto, help_heading = "Schema changes")]

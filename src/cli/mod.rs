@@ -6,11 +6,13 @@ mod option_file;
 mod secret;
 mod server_url;
 mod settings;
+mod tls;
 mod usage;
 
 pub(crate) use low::LowArgs;
 pub(crate) use secret::Secret;
 pub(crate) use settings::{AdminSettings, Bind, Environment, ServerAddress, Settings, Strategy};
+pub(crate) use tls::{ClientMode, ClientSettings, UpstreamSettings};
 
 use clap::Parser;
 

@@ -7,9 +7,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use mysql_async::OptsBuilder;
+
 use super::low::LowArgs;
 use super::server_url::{self, ServerUrl};
-use super::{Secret, option_file};
+use super::{ClientSettings, Secret, UpstreamSettings, option_file};
 
 const DEFAULT_PORT: u16 = 3306;
 
@@ -29,6 +31,8 @@ pub(crate) enum Strategy {
 pub(crate) struct Settings {
     /// The server.
     pub(crate) server: ServerAddress,
+    /// TLS towards clients.
+    pub(crate) client_tls: ClientSettings,
     /// Where clients connect by TCP.
     pub(crate) listen: SocketAddr,
     /// Where clients connect by unix socket.
@@ -52,19 +56,20 @@ pub(crate) struct ServerAddress {
     pub(crate) host: String,
     /// The port.
     pub(crate) port: u16,
+    /// How connections to it are protected.
+    pub(crate) tls: UpstreamSettings,
 }
 
 impl ServerAddress {
-    /// As the client library takes it.
-    pub(crate) fn opts(&self) -> mysql_async::Opts {
+    /// As the client library takes it, without TLS.
+    pub(crate) fn opts(&self) -> OptsBuilder {
         let password = (!self.password.is_empty()).then(|| self.password.expose().to_owned());
-        mysql_async::OptsBuilder::default()
+        OptsBuilder::default()
             .ip_or_hostname(self.host.clone())
             .tcp_port(self.port)
             .user(Some(self.user.clone()))
             .pass(password)
             .prefer_socket(false)
-            .into()
     }
 }
 
@@ -129,6 +134,7 @@ impl Settings {
     pub(crate) fn from_low(low: LowArgs, environment: &Environment) -> Result<Self, String> {
         Ok(Self {
             server: server(&low, environment)?,
+            client_tls: ClientSettings::from_low(&low)?,
             admin: admin(&low, environment)?,
             listen: low.listen.parse().map_err(|_| {
                 format!(
@@ -166,6 +172,7 @@ fn server(low: &LowArgs, environment: &Environment) -> Result<ServerAddress, Str
             "the server is missing: alterego mysql://user@host[:port], or ALTEREGO_URL, or host in --defaults-file",
         )?,
         port: url.port.or(file.port).unwrap_or(DEFAULT_PORT),
+        tls: UpstreamSettings::from_low(low)?,
     })
 }
 

@@ -12,8 +12,10 @@ mod version;
 
 use std::time::Duration;
 
+use alterego_proxy::UNREACHABLE;
+use alterego_proxy::tls::SslMode;
 use anyhow::{Context, bail};
-use mysql_async::{Conn, IoError};
+use mysql_async::{Conn, DriverError, IoError, Opts};
 use tracing::warn;
 
 use crate::cli::{ServerAddress, Strategy};
@@ -70,12 +72,13 @@ impl std::fmt::Display for Unfit {
     }
 }
 
-/// Checks the server; warnings are logged.
+/// Checks the server, and says with which options it was reached: with `opts`, or without TLS where that is only
+/// preferred. Warnings are logged.
 ///
 /// # Errors
 /// The server is out of reach, refuses the account, or is unfit.
-pub(crate) async fn check(server: &ServerAddress, strategy: Strategy) -> anyhow::Result<()> {
-    let facts = tokio::time::timeout(PATIENCE, gather(server, strategy))
+pub(crate) async fn check(server: &ServerAddress, opts: Opts, strategy: Strategy) -> anyhow::Result<Opts> {
+    let (facts, opts) = tokio::time::timeout(PATIENCE, gather(server, opts, strategy))
         .await
         .map_err(|_| {
             anyhow::anyhow!(
@@ -88,25 +91,35 @@ pub(crate) async fn check(server: &ServerAddress, strategy: Strategy) -> anyhow:
         warn!("{finding}");
     }
     if fatal.is_empty() {
-        Ok(())
+        Ok(opts)
     } else {
         Err(Unfit(fatal).into())
     }
 }
 
-async fn gather(server: &ServerAddress, strategy: Strategy) -> anyhow::Result<Facts> {
-    let mut conn = connect(server).await?;
+async fn gather(server: &ServerAddress, opts: Opts, strategy: Strategy) -> anyhow::Result<(Facts, Opts)> {
+    let mut conn = connect(server, opts).await?;
     let facts = Facts::read(&mut conn, strategy)
         .await
         .context("cannot check the server")?;
+    let opts = conn.opts().clone();
     // A server that drops the connection now has answered everything; there is nothing to be said about it.
     let _ = conn.disconnect().await;
-    Ok(facts)
+    Ok((facts, opts))
 }
 
-async fn connect(server: &ServerAddress) -> anyhow::Result<Conn> {
-    match Conn::new(server.opts()).await {
+async fn connect(server: &ServerAddress, opts: Opts) -> anyhow::Result<Conn> {
+    let mut reached = Conn::new(opts).await;
+    if server.tls.mode == SslMode::Preferred
+        && let Err(mysql_async::Error::Driver(DriverError::NoClientSslFlagFromServer)) = reached
+    {
+        reached = Conn::new(server.opts()).await;
+    }
+    match reached {
         Ok(conn) => Ok(conn),
+        Err(mysql_async::Error::Server(error)) if error.code == UNREACHABLE => {
+            bail!("cannot reach the server at {server}: {}", error.message)
+        }
         Err(mysql_async::Error::Server(error)) => {
             bail!(
                 "the server at {server} refuses the account `{}`: {} ({})",
@@ -114,6 +127,9 @@ async fn connect(server: &ServerAddress) -> anyhow::Result<Conn> {
                 error.message,
                 error.code
             )
+        }
+        Err(mysql_async::Error::Driver(DriverError::NoClientSslFlagFromServer)) => {
+            bail!("cannot reach the server at {server}: TLS is required but the server does not offer it")
         }
         Err(mysql_async::Error::Io(IoError::Io(error))) => {
             bail!("cannot reach the server at {server}: {error}")

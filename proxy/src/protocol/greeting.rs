@@ -2,7 +2,7 @@
 //!
 //! <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_packets_protocol_handshake_v10.html>
 
-use super::capabilities::{Capabilities, MYSQL, NOT_RELAYED, PLUGIN_AUTH};
+use super::capabilities::{Capabilities, MYSQL, NOT_RELAYED, PLUGIN_AUTH, SSL};
 use super::reader::Reader;
 
 /// What the proxy needs of a greeting.
@@ -69,7 +69,12 @@ impl Greeting {
         self.version.contains("MariaDB") || self.offered.base & MYSQL == 0
     }
 
-    /// What the client may use through the proxy.
+    /// Whether the server speaks TLS.
+    pub(crate) fn offers_tls(&self) -> bool {
+        self.offered.has(SSL)
+    }
+
+    /// What is relayed of that. TLS never is: it ends here on each side.
     pub(crate) fn relayed(&self) -> Capabilities {
         Capabilities {
             base: self.offered.base & !NOT_RELAYED,
@@ -77,9 +82,11 @@ impl Greeting {
         }
     }
 
-    /// Clears in `payload`, the bytes this greeting was read from, what the proxy does not relay.
-    pub(crate) fn patch(&self, payload: &mut [u8]) {
-        let [low0, low1, high0, high1] = self.relayed().base.to_le_bytes();
+    /// Clears in `payload`, the bytes this greeting was read from, what the proxy does not relay, and says whether the proxy
+    /// speaks TLS.
+    pub(crate) fn patch(&self, payload: &mut [u8], offers_tls: bool) {
+        let own = if offers_tls { SSL } else { 0 };
+        let [low0, low1, high0, high1] = (self.relayed().base | own).to_le_bytes();
         for (offset, bytes) in [
             (self.low_offset, [low0, low1]),
             (self.high_offset, [high0, high1]),
@@ -115,8 +122,10 @@ pub(crate) mod tests {
         assert_eq!(greeting.nonce, b"abcdefghijklmnopqrst");
         assert_eq!(greeting.plugin, "caching_sha2_password");
         assert!(!greeting.is_mariadb());
-        greeting.patch(&mut payload);
+        greeting.patch(&mut payload, false);
         assert_eq!(payload, golden(!(SSL | COMPRESS | ZSTD), 0));
+        greeting.patch(&mut payload, true);
+        assert_eq!(payload, golden(!(COMPRESS | ZSTD), 0));
     }
 
     #[test]

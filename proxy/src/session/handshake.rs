@@ -1,16 +1,25 @@
 //! From the server's greeting to the end of the login.
 //!
-//! Greeting and response are forwarded as they are but for the capability bits of what the proxy does not relay, which are
-//! cleared in place. The server's challenge reaches the client, so the proxy needs no password.
+//! Greeting and response are forwarded as they are but for capability bits, which are patched in place: what the proxy does
+//! not relay is cleared, and TLS is said to be there where the proxy has it. The server's challenge reaches the client, so
+//! the proxy needs no password.
+//!
+//! Whoever begins TLS sends a packet more, so the sequence numbers of the two sides may differ by one from then on.
 
-use super::End;
-use super::auth::{Exchange, check_size, login_arrival};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+use super::auth::{Exchange, SECURE_TRANSPORT_REQUIRED, check_size, login_arrival};
 use super::wire::Wire;
+use super::{End, Shared};
+use crate::config::{ProxyConfig, Upstream};
 use crate::protocol::answer;
-use crate::protocol::capabilities::Capabilities;
+use crate::protocol::capabilities::{Capabilities, PROTOCOL_41};
 use crate::protocol::frame::{HEADER_BYTES, Header, peek_packet};
 use crate::protocol::greeting::Greeting;
 use crate::protocol::login::Login;
+use crate::tls::ClientTls;
+use crate::upstream;
 
 /// What a session knows after its login.
 #[derive(Debug)]
@@ -22,14 +31,23 @@ pub(crate) struct LoggedIn {
 }
 
 /// Relays the login; `None` when the server refused it, in its own words.
-pub(crate) async fn login(wire: &mut Wire) -> Result<Option<LoggedIn>, End> {
-    let Some(greeting) = greet(wire).await? else {
+pub(crate) async fn login(wire: &mut Wire, shared: &Shared) -> Result<Option<LoggedIn>, End> {
+    let config = &shared.config;
+    let Some((greeting, connector)) = greet(wire, config).await? else {
         return Ok(None);
     };
-    let login = respond(wire).await?;
+    let (header, login) = respond(wire, &config.client_tls, &greeting).await?;
     let capabilities = greeting.relayed().both(login.asked);
-    let plugin = login.plugin.unwrap_or_else(|| greeting.plugin.clone());
-    let exchange = Exchange::new(plugin, greeting.nonce.clone());
+    if let Some(connector) = connector {
+        secure_upstream(wire, &connector, config, header, login.asked).await?;
+    }
+    let (client_tls, upstream_tls) = (wire.client().is_tls(), wire.upstream().is_tls());
+    if let Some(payload) = wire.up.undecided_mut().get_mut(HEADER_BYTES..) {
+        Login::patch(payload, upstream_tls);
+    }
+    let ahead = u8::from(client_tls).wrapping_sub(u8::from(upstream_tls));
+    let mut exchange = Exchange::new(greeting.nonce.clone(), &shared.password_key, ahead);
+    exchange.begin(wire, login.first).await?;
     let status = exchange.run(wire).await?;
     Ok(status.map(|status| LoggedIn {
         greeting,
@@ -38,8 +56,11 @@ pub(crate) async fn login(wire: &mut Wire) -> Result<Option<LoggedIn>, End> {
     }))
 }
 
-/// Forwards the greeting; `None` when it was an ERR packet.
-async fn greet(wire: &mut Wire) -> Result<Option<Greeting>, End> {
+/// Forwards the greeting, and says with what the server's connection is to be encrypted; `None` when it was an ERR packet.
+async fn greet(
+    wire: &mut Wire,
+    config: &ProxyConfig,
+) -> Result<Option<(Greeting, Option<TlsConnector>)>, End> {
     loop {
         if let Some((header, payload)) = peek_packet(wire.down.undecided()) {
             let bytes = HEADER_BYTES + header.length;
@@ -49,41 +70,118 @@ async fn greet(wire: &mut Wire) -> Result<Option<Greeting>, End> {
             }
             let greeting =
                 Greeting::parse(payload).ok_or(End::Protocol("the server's greeting is not understood"))?;
+            let connector = match connector(wire, config, &greeting) {
+                Ok(connector) => connector,
+                Err(reason) => {
+                    wire.down.discard(bytes);
+                    let message = unsafe_server(config, &reason);
+                    wire.down
+                        .send(0, &answer::early_err(upstream::UNREACHABLE, &message));
+                    return Err(End::Refused(reason));
+                }
+            };
             if let Some(payload) = wire.down.undecided_mut().get_mut(HEADER_BYTES..bytes) {
-                greeting.patch(payload);
+                greeting.patch(payload, config.client_tls.identity().is_some());
             }
             wire.down.approve(bytes);
-            return Ok(Some(greeting));
+            return Ok(Some((greeting, connector)));
         }
         check_size(wire.down.undecided())?;
         login_arrival(wire).await?;
     }
 }
 
-/// Forwards the client's response.
-async fn respond(wire: &mut Wire) -> Result<Login, End> {
+fn connector(
+    wire: &Wire,
+    config: &ProxyConfig,
+    greeting: &Greeting,
+) -> Result<Option<TlsConnector>, &'static str> {
+    if wire.upstream().is_unix() {
+        return Ok(None);
+    }
+    config.upstream_tls.connector(greeting.offers_tls())
+}
+
+/// What is said about a server that cannot be reached safely, to the log and to the client.
+fn unsafe_server(config: &ProxyConfig, reason: &dyn std::fmt::Display) -> String {
+    let message = upstream::failure(&config.upstream, reason);
+    tracing::warn!("{message}");
+    message
+}
+
+/// Waits for the client's response, inside TLS if the client asks for it. The response stays where it is.
+async fn respond(wire: &mut Wire, tls: &ClientTls, greeting: &Greeting) -> Result<(Header, Login), End> {
     loop {
         if let Some((header, payload)) = peek_packet(wire.up.undecided()) {
-            let bytes = HEADER_BYTES + header.length;
             let login =
                 Login::parse(payload).ok_or(End::Protocol("the client's response is not understood"))?;
-            if login.wants_tls {
-                refuse_tls(wire, header);
-                return Err(End::Protocol("the client asked for TLS, which was not offered"));
+            let by_tls = wire.client().is_tls();
+            if by_tls || !login.wants_tls {
+                if tls.is_required() && !by_tls && !wire.client().is_unix() {
+                    let state = if greeting.is_mariadb() { "08004" } else { "HY000" };
+                    return Err(refuse_plain(wire, header, login.asked, state));
+                }
+                return Ok((header, login));
             }
-            if let Some(payload) = wire.up.undecided_mut().get_mut(HEADER_BYTES..bytes) {
-                Login::patch(payload);
-            }
-            wire.up.approve(bytes);
-            return Ok(login);
+            begin_tls(wire, tls, header).await?;
+            continue;
         }
         check_size(wire.up.undecided())?;
         login_arrival(wire).await?;
     }
 }
 
-fn refuse_tls(wire: &mut Wire, header: Header) {
-    let message = "Bad handshake: TLS is not offered on this address";
-    wire.down
-        .send(header.sequence.wrapping_add(1), &answer::early_err(1043, message));
+async fn begin_tls(wire: &mut Wire, tls: &ClientTls, header: Header) -> Result<(), End> {
+    let Some(identity) = tls.identity() else {
+        let message = "Bad handshake: TLS is not offered on this address";
+        wire.down
+            .send(header.sequence.wrapping_add(1), &answer::early_err(1043, message));
+        return Err(End::Protocol("the client asked for TLS, which was not offered"));
+    };
+    wire.up.discard(HEADER_BYTES + header.length);
+    wire.secure_client(&identity.acceptor()).await.map_err(|error| {
+        tracing::debug!("TLS with a client failed: {error}");
+        End::ClientTls
+    })
+}
+
+/// Refuses a client as a server with `require_secure_transport` does it.
+fn refuse_plain(wire: &mut Wire, header: Header, asked: Capabilities, state: &str) -> End {
+    let message = "Connections using insecure transport are prohibited while --require_secure_transport=ON.";
+    let packet = answer::err(asked, SECURE_TRANSPORT_REQUIRED, state, message);
+    wire.down.send(header.sequence.wrapping_add(1), &packet);
+    End::Refused("the client did not use TLS")
+}
+
+/// Begins TLS with the server, in the name of the client whose response is at the front.
+async fn secure_upstream(
+    wire: &mut Wire,
+    connector: &TlsConnector,
+    config: &ProxyConfig,
+    header: Header,
+    asked: Capabilities,
+) -> Result<(), End> {
+    let response = peek_packet(wire.up.undecided()).map(|(_, payload)| payload);
+    let request = response
+        .filter(|_| asked.has(PROTOCOL_41))
+        .and_then(Login::tls_request);
+    let request = request.ok_or(End::Protocol("the client's dialect is too old for TLS"))?;
+    wire.up.send(1, &request);
+    let secured = match name(&config.upstream) {
+        Some(name) => wire.secure_upstream(name, connector).await,
+        None => Err(std::io::Error::other("no certificate can have this name")),
+    };
+    secured.map_err(|error| {
+        let message = unsafe_server(config, &format_args!("TLS: {error}"));
+        let packet = answer::err(asked, upstream::UNREACHABLE, "HY000", &message);
+        wire.down.send(header.sequence.wrapping_add(1), &packet);
+        End::Refused("no TLS with the server")
+    })
+}
+
+fn name(upstream: &Upstream) -> Option<ServerName<'static>> {
+    match upstream {
+        Upstream::Tcp { host, .. } => ServerName::try_from(host.clone()).ok(),
+        Upstream::Unix(_) => None,
+    }
 }

@@ -34,6 +34,7 @@ use crate::protocol::capabilities::{Capabilities, PROTOCOL_41};
 use crate::protocol::reply::ReplyTracker;
 use crate::stop::Stop;
 use crate::stream::Stream;
+use crate::tls::PasswordKey;
 
 /// How long a client may take to read the last bytes of a session that is over.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(5);
@@ -50,6 +51,12 @@ pub(crate) enum End {
     /// The proxy is shutting down.
     #[error("the proxy is shutting down")]
     Stopped,
+    /// The client could not begin TLS.
+    #[error("TLS with the client failed")]
+    ClientTls,
+    /// A password would have had to travel in clear text, or the server cannot be reached as safely as it has to be.
+    #[error("refused: {0}")]
+    Refused(&'static str),
     /// Bytes that no honest client or server sends, at a point where they cannot be forwarded blindly.
     #[error("{0}")]
     Protocol(&'static str),
@@ -61,6 +68,7 @@ pub(crate) struct Shared {
     pub(crate) config: Arc<ProxyConfig>,
     pub(crate) hooks: Arc<dyn Hooks>,
     pub(crate) gate: Gate,
+    pub(crate) password_key: Arc<PasswordKey>,
 }
 
 /// The server's side of a session.
@@ -68,8 +76,7 @@ pub(crate) struct Shared {
 pub(crate) struct Server {
     pub(crate) is_mariadb: bool,
     pub(crate) connection_id: u32,
-    /// The plugin and the challenge of the greeting, where a change of user begins anew.
-    plugin: String,
+    /// The challenge of the greeting, where a change of user begins anew.
     nonce: Vec<u8>,
 }
 
@@ -98,7 +105,7 @@ pub(crate) struct Session {
 /// Serves one client on its two connections.
 pub(crate) async fn serve(client: Stream, upstream: Stream, shared: Shared, stop: Arc<Stop>) -> End {
     let mut wire = Wire::new(client, upstream);
-    let login = timeout(shared.config.login_timeout, handshake::login(&mut wire)).await;
+    let login = timeout(shared.config.login_timeout, handshake::login(&mut wire, &shared)).await;
     let logged_in = match login {
         Ok(Ok(Some(logged_in))) => logged_in,
         Ok(Ok(None)) => return farewell(&mut wire, End::UpstreamLost).await,
@@ -114,7 +121,12 @@ pub(crate) async fn serve(client: Stream, upstream: Stream, shared: Shared, stop
 async fn farewell(wire: &mut Wire, end: End) -> End {
     if end != End::ClientLeft {
         // A client that does not read any more is left behind; its connection closes either way.
-        let _ = timeout(FAREWELL_LIMIT, wire.flush_client()).await;
+        let _ = timeout(FAREWELL_LIMIT, async {
+            wire.flush_client().await?;
+            wire.end_client_tls().await;
+            Ok::<(), End>(())
+        })
+        .await;
     }
     end
 }
@@ -149,7 +161,6 @@ impl Session {
             server: Server {
                 is_mariadb: greeting.is_mariadb(),
                 connection_id: greeting.connection_id,
-                plugin: greeting.plugin,
                 nonce: greeting.nonce,
             },
         }

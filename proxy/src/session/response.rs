@@ -3,7 +3,8 @@
 use super::auth::Exchange;
 use super::{Caught, End, Session};
 use crate::hooks::{Grid, Progress};
-use crate::protocol::frame::HEADER_BYTES;
+use crate::protocol::frame::peek_packet;
+use crate::protocol::login::First;
 use crate::protocol::{answer, progress, resultset};
 
 impl Session {
@@ -60,8 +61,10 @@ impl Session {
     /// Forwards a change of user and relays its exchange, which ends with a session as new.
     pub(crate) async fn change_user(&mut self, caught: &Caught) -> Result<(), End> {
         self.note(caught.header);
-        self.wire.up.approve(HEADER_BYTES + caught.header.length);
-        let exchange = Exchange::new(self.server.plugin.clone(), self.server.nonce.clone());
+        let payload = peek_packet(self.wire.up.undecided()).map(|(_, payload)| payload);
+        let first = payload.and_then(|payload| First::of_change_user(payload, self.capabilities));
+        let mut exchange = Exchange::new(self.server.nonce.clone(), &self.shared.password_key, 0);
+        exchange.begin(&mut self.wire, first).await?;
         if let Some(status) = exchange.run(&mut self.wire).await? {
             self.tracker.status = status;
         }

@@ -12,9 +12,11 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::End;
-use crate::protocol::frame::put_packet;
+use crate::protocol::frame::{HEADER_BYTES, put_packet};
 use crate::stream::Stream;
 
 const CHUNK_MIN_BYTES: usize = 16 << 10;
@@ -83,6 +85,13 @@ impl Pipe {
         let mut undecided = self.buffer.split_off(self.approved);
         undecided.advance(count.min(undecided.len()));
         self.buffer.unsplit(undecided);
+    }
+
+    /// Gives the packet at the front of the undecided bytes another sequence number.
+    pub(crate) fn renumber(&mut self, sequence: u8) {
+        if let Some(byte) = self.undecided_mut().get_mut(HEADER_BYTES - 1) {
+            *byte = sequence;
+        }
     }
 
     /// Puts a packet of the proxy's own behind the approved bytes.
@@ -155,7 +164,7 @@ impl Pipe {
                 Poll::Pending => return Poll::Pending,
             }
         }
-        Poll::Ready(Ok(()))
+        Pin::new(to).poll_flush(cx)
     }
 }
 
@@ -204,9 +213,44 @@ impl Wire {
         }
     }
 
-    /// The client believes its side to be secure (a unix socket) while the server's side is not.
-    pub(crate) fn is_secure_for_client_only(&self) -> bool {
-        self.client.is_unix() && !self.upstream.is_unix()
+    /// The client's connection.
+    pub(crate) fn client(&self) -> &Stream {
+        &self.client
+    }
+
+    /// The server's connection.
+    pub(crate) fn upstream(&self) -> &Stream {
+        &self.upstream
+    }
+
+    /// Answers the client's request for TLS; what it sent behind the request belongs to TLS.
+    pub(crate) async fn secure_client(&mut self, acceptor: &TlsAcceptor) -> io::Result<()> {
+        let (approved, read) = (self.up.approved, std::mem::take(&mut self.up.buffer));
+        debug_assert_eq!(approved, 0, "only the request was sent");
+        self.client = std::mem::take(&mut self.client)
+            .accept_tls(read, acceptor)
+            .await?;
+        Ok(())
+    }
+
+    /// Begins TLS with the server, which has been asked for it and has nothing else to say.
+    pub(crate) async fn secure_upstream(
+        &mut self,
+        name: ServerName<'static>,
+        connector: &TlsConnector,
+    ) -> io::Result<()> {
+        self.flush_upstream().await?;
+        if !self.down.undecided().is_empty() {
+            return Err(io::Error::other("the server spoke before TLS had begun"));
+        }
+        self.upstream = std::mem::take(&mut self.upstream)
+            .connect_tls(name, connector)
+            .await?;
+        Ok(())
+    }
+
+    async fn flush_upstream(&mut self) -> io::Result<()> {
+        poll_fn(|cx| self.up.poll_write(&mut self.upstream, cx)).await
     }
 
     /// Writes what is approved and answers what arrived.
@@ -262,5 +306,13 @@ impl Wire {
         poll_fn(|cx| self.down.poll_write(&mut self.client, cx))
             .await
             .map_err(|_| End::ClientLeft)
+    }
+
+    /// Ends the client's TLS as TLS wants it: without its last word a client takes the end for an attack.
+    pub(crate) async fn end_client_tls(&mut self) {
+        if self.client.is_tls() {
+            // A client that is gone already does not miss it.
+            let _ = self.client.shutdown().await;
+        }
     }
 }

@@ -202,14 +202,14 @@ pub(crate) struct Raw {
 }
 
 impl Raw {
-    /// Logs in as root (who has no password) to the schema `app`.
-    pub(crate) async fn connect(address: SocketAddr, base: u32, extended: u32) -> Result<Raw> {
+    /// Has been greeted, with this challenge.
+    pub(crate) async fn greeted(address: SocketAddr) -> Result<(Raw, Vec<u8>)> {
         let stream = TcpStream::connect(address).await?;
         let mut raw = Raw {
             stream,
             connection_id: 0,
         };
-        let (sequence, greeting) = raw.packet().await?;
+        let (_, greeting) = raw.packet().await?;
         let end = greeting
             .iter()
             .skip(1)
@@ -217,12 +217,16 @@ impl Raw {
             .context("no version")?
             + 2;
         raw.connection_id = u32::from_le_bytes(greeting[end..end + 4].try_into()?);
-        let mut response = base.to_le_bytes().to_vec();
-        response.extend([0, 0, 0, 64, 45]);
-        response.extend([0; 19]);
-        response.extend(extended.to_le_bytes());
+        let nonce = [&greeting[end + 4..end + 12], &greeting[end + 31..end + 43]].concat();
+        Ok((raw, nonce))
+    }
+
+    /// Logs in as root (who has no password) to the schema `app`.
+    pub(crate) async fn connect(address: SocketAddr, base: u32, extended: u32) -> Result<Raw> {
+        let (mut raw, _) = Raw::greeted(address).await?;
+        let mut response = response(base, extended);
         response.extend(b"root\0\0app\0mysql_native_password\0");
-        raw.send(sequence + 1, &response).await?;
+        raw.send(1, &response).await?;
         loop {
             let (sequence, packet) = raw.packet().await?;
             match packet[0] {
@@ -306,6 +310,15 @@ impl Raw {
         anyhow::ensure!(packet[0] == 0, "{sql}: {}", String::from_utf8_lossy(&packet));
         Ok(())
     }
+}
+
+/// A handshake response up to the user's name, which is a request for TLS if `base` says so.
+pub(crate) fn response(base: u32, extended: u32) -> Vec<u8> {
+    let mut response = base.to_le_bytes().to_vec();
+    response.extend([0, 0, 0, 64, 45]);
+    response.extend([0; 19]);
+    response.extend(extended.to_le_bytes());
+    response
 }
 
 /// A `COM_QUERY` without attributes.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use mysql_async::{Conn, Opts};
+use tempfile::TempDir;
 
 use crate::Server;
 use crate::process::Process;
@@ -23,6 +24,8 @@ pub struct Alterego {
     process: Process,
     log: Arc<Mutex<String>>,
     address: SocketAddr,
+    /// What the proxy keeps for its next start, and what it leaves behind when it is killed.
+    _state: TempDir,
 }
 
 impl Alterego {
@@ -39,9 +42,13 @@ impl Alterego {
         if !args.iter().any(|argument| argument.starts_with("--listen")) {
             command.args(["--listen", "127.0.0.1:0"]);
         }
+        let state = tempfile::tempdir()?;
         command
             .args(args)
             .env("NO_COLOR", "1")
+            .env_remove("STATE_DIRECTORY")
+            .env("XDG_STATE_HOME", state.path())
+            .env("TMPDIR", state.path())
             .envs(env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -59,6 +66,7 @@ impl Alterego {
             process,
             log,
             address,
+            _state: state,
         })
     }
 

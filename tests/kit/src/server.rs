@@ -131,10 +131,10 @@ impl Server {
         grants: &[&str],
     ) -> Result<()> {
         let mut root = self.root().await?;
-        if plugin == Some("ed25519") {
-            let sql = "SELECT 1 FROM information_schema.plugins WHERE plugin_name = 'ed25519'";
+        if let Some(plugin @ ("ed25519" | "parsec")) = plugin {
+            let sql = format!("SELECT 1 FROM information_schema.plugins WHERE plugin_name = '{plugin}'");
             if root.query_first::<u8, _>(sql).await?.is_none() {
-                root.query_drop("INSTALL SONAME 'auth_ed25519'").await?;
+                root.query_drop(format!("INSTALL SONAME 'auth_{plugin}'")).await?;
             }
         }
         let identified = match (plugin, self.flavor) {

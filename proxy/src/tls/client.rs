@@ -1,0 +1,68 @@
+//! TLS towards clients.
+
+use std::sync::Arc;
+
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::{TlsError, provider};
+
+/// Whether clients may, or must, use TLS.
+#[derive(Clone, Debug, Default)]
+pub enum ClientTls {
+    /// TLS is not offered.
+    #[default]
+    Disabled,
+    /// The client chooses.
+    Preferred(Identity),
+    /// A client that came by TCP without TLS is refused, as a server with `require_secure_transport` does it.
+    Required(Identity),
+}
+
+impl ClientTls {
+    /// What TLS is offered with.
+    pub(crate) fn identity(&self) -> Option<&Identity> {
+        match self {
+            Self::Disabled => None,
+            Self::Preferred(identity) | Self::Required(identity) => Some(identity),
+        }
+    }
+
+    pub(crate) fn is_required(&self) -> bool {
+        matches!(self, Self::Required(_))
+    }
+}
+
+/// The proxy's certificate and its key.
+#[derive(Clone, Debug)]
+pub struct Identity(Arc<ServerConfig>);
+
+impl Identity {
+    /// Reads a certificate, with those of its issuers behind it, and its key, each in PEM form.
+    ///
+    /// # Errors
+    /// They are not there, or do not belong together.
+    pub fn from_pem(certificates: &[u8], key: &[u8]) -> Result<Self, TlsError> {
+        let chain = CertificateDer::pem_slice_iter(certificates)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(TlsError::Pem)?;
+        if chain.is_empty() {
+            return Err(TlsError::Missing("certificate"));
+        }
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| match error {
+            pem::Error::NoItemsFound => TlsError::Missing("private key"),
+            error => TlsError::Pem(error),
+        })?;
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)?;
+        Ok(Self(Arc::new(config)))
+    }
+
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(self.0.clone())
+    }
+}

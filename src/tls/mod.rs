@@ -1,0 +1,57 @@
+//! TLS as the operator wants it: files are read, modes made ready, before anything listens.
+
+mod own;
+mod way;
+
+use std::path::Path;
+
+use alterego_proxy::tls::{ClientTls, Identity, UpstreamTls};
+use anyhow::Context;
+pub(crate) use way::Way;
+
+use crate::cli::{ClientMode, ClientSettings, UpstreamSettings};
+
+/// TLS towards the server.
+///
+/// # Errors
+/// The file of the authorities is not there or unusable.
+pub(crate) fn upstream(settings: &UpstreamSettings) -> anyhow::Result<UpstreamTls> {
+    let Some(path) = &settings.authorities else {
+        return Ok(UpstreamTls::new(settings.mode, None)?);
+    };
+    let authorities = read(path, "--tls-ca")?;
+    UpstreamTls::new(settings.mode, Some(&authorities))
+        .with_context(|| format!("--tls-ca {} is unusable", path.display()))
+}
+
+/// TLS towards clients, with a certificate of alterego's own if none is given.
+///
+/// # Errors
+/// The files are not there or unusable.
+pub(crate) fn clients(settings: &ClientSettings) -> anyhow::Result<ClientTls> {
+    let identity = || match &settings.files {
+        Some((certificate, key)) => given(certificate, key),
+        None => own::identity(),
+    };
+    Ok(match settings.mode {
+        ClientMode::Disabled => ClientTls::Disabled,
+        ClientMode::Preferred => ClientTls::Preferred(identity()?),
+        ClientMode::Required => ClientTls::Required(identity()?),
+    })
+}
+
+fn given(certificate: &Path, key: &Path) -> anyhow::Result<Identity> {
+    let certificates = read(certificate, "--tls-cert")?;
+    let secret = read(key, "--tls-key")?;
+    Identity::from_pem(&certificates, &secret).with_context(|| {
+        format!(
+            "--tls-cert {} with --tls-key {} is unusable",
+            certificate.display(),
+            key.display()
+        )
+    })
+}
+
+fn read(path: &Path, option: &str) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("cannot read {option} {}", path.display()))
+}
