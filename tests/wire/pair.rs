@@ -38,7 +38,10 @@ pub(crate) struct Pair {
 impl Pair {
     /// Starts both servers and the proxy.
     pub(crate) async fn start(flavor: Flavor) -> Result<Pair> {
-        let options = Options::relaxed().arg(format!("--max-allowed-packet={}", 64 << 20));
+        let options = Options::relaxed()
+            .arg(format!("--max-allowed-packet={}", 64 << 20))
+            // MariaDB's connections count their statements on from those of the connection whose thread they take over.
+            .arg("--thread-cache-size=0");
         let (direct, proxied) =
             tokio::try_join!(Server::start(flavor, &options), Server::start(flavor, &options))?;
         let proxy = Alterego::start(&proxied, &[], &[]).await?;

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::Kept;
 use super::question::{INTERRUPTED, Put, interrupted};
 use super::settings::Settings;
+use super::tracking;
 use crate::hooks::{Answer, Attempt, Question, Request, Verdict};
 use crate::protocol::ok::status;
 use crate::protocol::shape::Expect;
@@ -43,14 +44,8 @@ impl Session {
         prepared: Option<&Arc<PreparedChange>>,
     ) -> Result<(), End> {
         self.kept = None;
-        if self.locks {
-            return self
-                .leave_to_server(
-                    caught,
-                    text,
-                    "the session holds locks (LOCK TABLES, FLUSH … WITH READ LOCK)",
-                )
-                .await;
+        if let Some(reason) = self.must_not_be_asked() {
+            return self.leave_to_server(caught, text, reason).await;
         }
         let settings = match self.settings().await? {
             Ok(settings) => settings,
@@ -73,6 +68,22 @@ impl Session {
             Course::Forward(reason) => self.leave_to_server(caught, text, &reason).await,
             Course::CarryOut(request) => self.carry_out(caught, *request, &settings).await,
         }
+    }
+
+    /// Why no statement of the proxy's own may run on the session now.
+    fn must_not_be_asked(&self) -> Option<&'static str> {
+        if self.locks {
+            Some("the session holds locks (LOCK TABLES, FLUSH … WITH READ LOCK)")
+        } else if self.is_told_of_ours() {
+            Some("the session has its transactions tracked (session_track_transaction_info)")
+        } else {
+            None
+        }
+    }
+
+    /// Whether the client would miss what it is to be told of its transaction.
+    pub(super) fn is_told_of_ours(&self) -> bool {
+        self.tracked && tracking::would_tell(self.tracker.status)
     }
 
     async fn ask_server(

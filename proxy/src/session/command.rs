@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Session;
 use super::statements::PreparedChange;
 use crate::hooks::{ReadMode, Verdict};
-use crate::intercept::{Diagnostics, Opening, Show, locks, words};
+use crate::intercept::{Diagnostics, Opening, Show, locks, tracking, words};
 use crate::protocol::command::{self as code, expected};
 use crate::protocol::frame::{Frames, HEADER_BYTES, Header};
 use crate::protocol::ok::status;
@@ -219,7 +219,7 @@ impl Session {
                 }
                 _ => {}
             },
-            Opening::Locks | Opening::Other => {}
+            Opening::Locks | Opening::Setting | Opening::Other => {}
         }
         if self.is_held(Some(text)) {
             Decision::Hold {
@@ -338,9 +338,12 @@ impl Session {
                 self.kept = None;
                 if header.length <= INSPECTED_MAX_BYTES
                     && let Some(text) = query::text(body, self.capabilities)
-                    && words::opening_of_whole(text) == Opening::Locks
                 {
-                    self.locks = locks::change(text).unwrap_or(self.locks);
+                    match words::opening_of_whole(text) {
+                        Opening::Locks => self.locks = locks::change(text).unwrap_or(self.locks),
+                        Opening::Setting => self.tracked |= tracking::is_asked_for(text),
+                        _ => {}
+                    }
                 }
             }
             code::STMT_PREPARE => {
@@ -357,6 +360,7 @@ impl Session {
             code::RESET_CONNECTION | code::CHANGE_USER => {
                 self.kept = None;
                 self.locks = false;
+                self.tracked = false;
                 self.statements.clear();
             }
             _ => {}

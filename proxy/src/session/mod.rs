@@ -81,6 +81,8 @@ pub(crate) struct Session {
     pub(crate) statements: Statements,
     /// Locks are held that outlive their statement.
     pub(crate) locks: bool,
+    /// The client asked to be told of its transactions.
+    pub(crate) tracked: bool,
     /// The diagnostics the statement before this one left, if the server does not have them.
     pub(crate) kept: Option<Kept>,
     /// The command at the front has been held at the gate already.
@@ -134,6 +136,7 @@ impl Session {
             phase,
             statements: Statements::default(),
             locks: false,
+            tracked: false,
             kept: None,
             gate_passed: false,
             shared,
