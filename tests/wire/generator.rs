@@ -9,7 +9,7 @@ use crate::command::{Command, FENCE, LAST_STATEMENT, Value};
 use crate::dialect::{BULK, Dialect};
 use crate::login::ROOT;
 use crate::script::{Script, Step};
-use crate::statements::{CHANGES, ONLINE, PREPARED, Prepared, TEXTS, own_texts};
+use crate::statements::{CHANGES, LEFT_BEHIND, ONLINE, PREPARED, Prepared, TEXTS, own_texts};
 
 const STEPS_MAX: usize = 9;
 const COMMANDS_MAX: usize = 8;
@@ -62,15 +62,24 @@ impl Generator {
     /// Appends a command, or several that belong together.
     fn put_commands(&mut self, out: &mut Vec<Command>) {
         match self.rng.random_range(0..100) {
-            0..35 => {
-                let texts = [TEXTS, own_texts(self.dialect.flavor)].concat();
-                out.push(self.text(&texts));
-            }
-            35..55 => out.push(self.text(CHANGES)),
-            55 if self.rng.random_bool(0.2) => out.push(self.text(ONLINE)),
+            0..55 => self.put_text(out),
             55..66 => out.push(self.prepare()),
             66..84 => self.put_use_of_prepared(out),
             _ => out.push(self.other()),
+        }
+    }
+
+    /// Appends a statement as text and sometimes a question about what it left.
+    fn put_text(&mut self, out: &mut Vec<Command>) {
+        let own = [TEXTS, own_texts(self.dialect.flavor)].concat();
+        let texts = match self.rng.random_range(0..100) {
+            0 => ONLINE,
+            1..36 => CHANGES,
+            _ => &own,
+        };
+        out.push(self.text(texts));
+        if self.rng.random_bool(0.2) {
+            out.push(self.text(LEFT_BEHIND));
         }
     }
 

@@ -8,6 +8,9 @@ use crate::packet::Frame;
 /// compression hides packets.
 const NOT_RELAYED: u32 = 1 << 11 | 1 << 5 | 1 << 26;
 
+/// How MariaDB's progress packets begin: an error with the number 65535.
+const PROGRESS: &[u8] = b"\xff\xff\xff\x01";
+
 /// The frames of one step, made comparable.
 pub(crate) fn normal(mut frames: Vec<Frame>, is_login: bool) -> Vec<Frame> {
     for (index, frame) in frames.iter_mut().enumerate() {
@@ -17,7 +20,25 @@ pub(crate) fn normal(mut frames: Vec<Frame>, is_login: bool) -> Vec<Frame> {
             reply(&mut frame.payload);
         }
     }
-    frames
+    without_progress(frames)
+}
+
+/// How often progress is reported is a matter of time. The packets are taken out, and those behind them renumbered.
+fn without_progress(frames: Vec<Frame>) -> Vec<Frame> {
+    let mut taken_out = 0u8;
+    let mut kept = Vec::with_capacity(frames.len());
+    for mut frame in frames {
+        if frame.sequence == 1 {
+            taken_out = 0;
+        }
+        if frame.payload.starts_with(PROGRESS) {
+            taken_out = taken_out.wrapping_add(1);
+            continue;
+        }
+        frame.sequence = frame.sequence.wrapping_sub(taken_out);
+        kept.push(frame);
+    }
+    kept
 }
 
 /// The connection's id and the challenge are each connection's own; the bits of what is not relayed are cleared.

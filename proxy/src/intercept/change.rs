@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::Kept;
 use super::question::{INTERRUPTED, Put, interrupted};
 use super::settings::Settings;
-use super::tracking;
+use super::tracking::{self, LEAVES_UNTOLD, OPENS};
 use crate::hooks::{Answer, Attempt, Question, Request, Verdict};
 use crate::protocol::ok::status;
 use crate::protocol::shape::Expect;
@@ -50,8 +50,7 @@ impl Session {
         let settings = match self.settings().await? {
             Ok(settings) => settings,
             Err(reply) if reply.error_code() == Some(INTERRUPTED) => {
-                self.answer_interrupted(caught);
-                return Ok(());
+                return self.answer_interrupted(caught).await;
             }
             Err(_) => {
                 return self
@@ -61,10 +60,7 @@ impl Session {
         };
         match self.ask_server(caught, text, prepared, &settings).await? {
             Course::Answered => Ok(()),
-            Course::Interrupted => {
-                self.answer_interrupted(caught);
-                Ok(())
-            }
+            Course::Interrupted => self.answer_interrupted(caught).await,
             Course::Forward(reason) => self.leave_to_server(caught, text, &reason).await,
             Course::CarryOut(request) => self.carry_out(caught, *request, &settings).await,
         }
@@ -84,6 +80,24 @@ impl Session {
     /// Whether the client would miss what it is to be told of its transaction.
     pub(super) fn is_told_of_ours(&self) -> bool {
         self.tracked && tracking::would_tell(self.tracker.status)
+    }
+
+    /// Opens a transaction in the place of the one that ended untold, so that the server ends it again and tells.
+    async fn reopen(&mut self) -> Result<(), End> {
+        if self.untold.is_some() {
+            self.ask(OPENS).await?;
+            self.untold = None;
+        }
+        Ok(())
+    }
+
+    /// Has the server tell with its next OK what is untold: an ERR packet, which is the answer, cannot.
+    async fn leave_untold(&mut self) -> Result<(), End> {
+        if self.untold.is_some() {
+            self.reopen().await?;
+            self.ask(LEAVES_UNTOLD).await?;
+        }
+        Ok(())
     }
 
     async fn ask_server(
@@ -165,6 +179,7 @@ impl Session {
                     return Ok(Some(Course::Answered));
                 }
                 Put::Refused { payload, error } => {
+                    self.leave_untold().await?;
                     self.answer(caught, sequence, &payload);
                     self.log(question.schema.as_deref(), &question.table, &error.message);
                     self.kept = Some(Kept::error(error.code, error.message));
@@ -239,6 +254,7 @@ impl Session {
                 Ok(())
             }
             Answer::Err { code, state, message } => {
+                self.leave_untold().await?;
                 self.answer_err(caught, sequence, code, &state, &message);
                 self.log(Some(&schema), &table, &message);
                 self.kept = Some(Kept::error(code, message));
@@ -254,6 +270,7 @@ impl Session {
                     &table,
                     &format!("left to the server, because {reason}"),
                 );
+                self.reopen().await?;
                 let reply = self.ask(&text).await?;
                 if let Reply::Ok { payload, .. } | Reply::Err { payload, .. } = reply {
                     self.answer(caught, sequence, &payload);
@@ -266,6 +283,7 @@ impl Session {
 
     /// Forwards the client's own bytes, unchanged.
     async fn leave_to_server(&mut self, caught: &Caught, text: &str, reason: &str) -> Result<(), End> {
+        self.reopen().await?;
         let start: String = text.chars().take(120).collect();
         tracing::info!(
             connection = self.server.connection_id,
@@ -281,11 +299,13 @@ impl Session {
         Ok(())
     }
 
-    fn answer_interrupted(&mut self, caught: &Caught) {
+    async fn answer_interrupted(&mut self, caught: &Caught) -> Result<(), End> {
+        self.leave_untold().await?;
         let error = interrupted();
         let sequence = caught.header.sequence.wrapping_add(1);
         self.answer_err(caught, sequence, error.code, &error.state, &error.message);
         self.kept = Some(Kept::error(error.code, error.message));
+        Ok(())
     }
 
     fn log(&self, schema: Option<&str>, table: &str, outcome: &str) {

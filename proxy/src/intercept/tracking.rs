@@ -1,10 +1,19 @@
-//! `session_track_transaction_info`: the server tells a client of each step of its transaction.
+//! The server tells a client of each step of its transaction, and the proxy's own statements are such steps.
 //!
-//! What it tells is what has changed since it told last. A statement of the proxy's own within the transaction is such a
-//! step, and its report would be missing from the client's next reply. So a session that asked to be told does its own
-//! ALTER while it has a transaction open, or would open one with any statement.
+//! What it tells is what has changed since it told last, in the next OK packet. MySQL 9.7 tells every client that takes such
+//! notes (`CLIENT_SESSION_TRACK`) when a transaction that was begun by a statement ends, as it does when the server is asked
+//! about an ALTER. `Session::untold` is what it told then. It is passed on: in the answer, if that is an OK; otherwise the
+//! session is brought back to where the server has it still to tell.
+//!
+//! With `session_track_transaction_info` the server tells of much more, down to "a result set was sent". Such a session does
+//! its own ALTER while it has a transaction open, or would open one with any statement.
 
 use crate::protocol::ok::status;
+
+/// Opens a transaction.
+pub(super) const OPENS: &str = "BEGIN";
+/// Ends the transaction as any ALTER does, and fails: no OK packet tells of the end yet.
+pub(super) const LEAVES_UNTOLD: &str = "ALTER TABLE alterego.no_such_table COMMENT ''";
 
 const VARIABLE: &[u8] = b"session_track_transaction_info";
 

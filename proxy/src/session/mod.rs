@@ -15,6 +15,7 @@ mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::timeout;
 
 use command::Phase;
@@ -83,6 +84,8 @@ pub(crate) struct Session {
     pub(crate) locks: bool,
     /// The client asked to be told of its transactions.
     pub(crate) tracked: bool,
+    /// What the server told of the transaction in replies the client did not see.
+    pub(crate) untold: Option<Bytes>,
     /// The diagnostics the statement before this one left, if the server does not have them.
     pub(crate) kept: Option<Kept>,
     /// The command at the front has been held at the gate already.
@@ -137,6 +140,7 @@ impl Session {
             statements: Statements::default(),
             locks: false,
             tracked: false,
+            untold: None,
             kept: None,
             gate_passed: false,
             shared,

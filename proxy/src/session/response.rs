@@ -4,12 +4,19 @@ use super::auth::Exchange;
 use super::{Caught, End, Session};
 use crate::hooks::{Grid, Progress};
 use crate::protocol::frame::HEADER_BYTES;
-use crate::protocol::{answer, progress, resultset};
+use crate::protocol::{answer, progress, resultset, session_state};
 
 impl Session {
-    /// Answers the caught command with this payload and takes the command away.
+    /// Answers the caught command with this payload and takes the command away. An OK also tells what is still untold.
     pub(crate) fn answer(&mut self, caught: &Caught, sequence: u8, payload: &[u8]) {
-        self.wire.down.send(sequence, payload);
+        let untold = self.untold.take().filter(|_| payload.first() == Some(&0x00));
+        match untold {
+            Some(entry) if session_state::transaction(payload).is_none() => {
+                let payload = session_state::with_entry(payload, &entry);
+                self.wire.down.send(sequence, &payload);
+            }
+            _ => self.wire.down.send(sequence, payload),
+        }
         self.consume(caught.header);
     }
 
