@@ -13,6 +13,7 @@ use super::settings::Settings;
 use super::tracking::{self, LEAVES_UNTOLD, OPENS};
 use crate::hooks::{Answer, Attempt, Question, Request, Verdict};
 use crate::protocol::ok::status;
+use crate::protocol::session_state::Entry;
 use crate::protocol::shape::Expect;
 use crate::session::{Catch, Caught, End, PreparedChange, Reply, Session};
 
@@ -82,18 +83,18 @@ impl Session {
         self.tracked && tracking::would_tell(self.tracker.status)
     }
 
-    /// Opens a transaction in the place of the one that ended untold, so that the server ends it again and tells.
+    /// Opens a transaction in the place of one that ended untold, so that the server ends it again and tells.
     async fn reopen(&mut self) -> Result<(), End> {
-        if self.untold.is_some() {
+        if self.untold.iter().any(Entry::is_transaction) {
             self.ask(OPENS).await?;
-            self.untold = None;
         }
+        self.untold.clear();
         Ok(())
     }
 
-    /// Has the server tell with its next OK what is untold: an ERR packet, which is the answer, cannot.
+    /// Has the server tell with its next OK that a transaction ended: an ERR packet, which is the answer, cannot.
     async fn leave_untold(&mut self) -> Result<(), End> {
-        if self.untold.is_some() {
+        if self.untold.iter().any(Entry::is_transaction) {
             self.reopen().await?;
             self.ask(LEAVES_UNTOLD).await?;
         }

@@ -59,6 +59,7 @@ impl Session {
             self.settings().await?.ok()
         };
         self.kept = None;
+        self.untold.clear();
         let change = settings.and_then(|settings| {
             let mode = settings.mode();
             let verdict = self.shared.hooks.inspect(text, mode);

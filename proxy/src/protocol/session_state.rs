@@ -2,44 +2,88 @@
 //!
 //! <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_ok_packet.html#a_protocol_basic_ok_packet_sessinfo>
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 
 use super::answer::{put_lenenc, put_lenenc_bytes};
 use super::ok::status;
 use super::reader::Reader;
 
-/// The type of an entry that tells where a transaction stands.
+/// A flag that anything has changed.
+const STATE_CHANGE: u8 = 2;
+/// Where a transaction stands.
 const TRANSACTION_STATE: u8 = 5;
 
-/// The last entry about the transaction in an OK packet, whole.
-pub(crate) fn transaction(payload: &[u8]) -> Option<&[u8]> {
-    let mut entries = Reader::new(Parts::of(payload)?.entries);
-    let mut found = None;
-    while !entries.rest().is_empty() {
-        let start = entries.rest();
-        let kind = entries.u8()?;
-        entries.lenenc_bytes()?;
-        if kind == TRANSACTION_STATE {
-            found = start.get(..start.len() - entries.rest().len());
-        }
-    }
-    found
+/// One entry: its type, and all its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    kind: u8,
+    bytes: Bytes,
 }
 
-/// An OK packet with one more entry; one that is not understood stays as it is.
-pub(crate) fn with_entry(payload: &[u8], entry: &[u8]) -> BytesMut {
-    let Some(parts) = Parts::of(payload) else {
-        return BytesMut::from(payload);
+impl Entry {
+    /// Whether it is about the transaction.
+    pub(crate) fn is_transaction(&self) -> bool {
+        self.kind == TRANSACTION_STATE
+    }
+
+    /// Whether it tells of what the proxy's own statements do: they set this one variable.
+    fn is_of_ours(&self) -> bool {
+        const VARIABLE: &[u8] = b"lock_wait_timeout";
+        self.kind == STATE_CHANGE || self.bytes.windows(VARIABLE.len()).any(|window| window == VARIABLE)
+    }
+}
+
+/// Adds to `told` what an OK packet, the answer to a statement of the proxy's own, tells the client. The newest entry of a type
+/// is the one that counts.
+pub(crate) fn collect(told: &mut Vec<Entry>, payload: &[u8]) {
+    let entries = Parts::of(payload).map_or(&[][..], |parts| parts.entries);
+    for entry in split(entries).filter(|entry| !entry.is_of_ours()) {
+        put(told, entry);
+    }
+}
+
+/// An OK packet that tells of these entries, too, unless it knows better. One that is not understood stays as it is.
+pub(crate) fn with_entries(payload: &[u8], told: Vec<Entry>) -> BytesMut {
+    let parts = match Parts::of(payload) {
+        Some(parts) if !told.is_empty() => parts,
+        _ => return BytesMut::from(payload),
     };
-    let mut out = BytesMut::with_capacity(payload.len() + entry.len() + 12);
+    let mut entries = told;
+    split(parts.entries).for_each(|entry| put(&mut entries, entry));
+    entries.sort_by_key(|entry| entry.kind);
+    let length: usize = entries.iter().map(|entry| entry.bytes.len()).sum();
+    let mut out = BytesMut::with_capacity(payload.len() + length + 12);
     out.put_slice(parts.counters);
     out.put_u16_le(parts.flags | status::SESSION_STATE_CHANGED);
     out.put_u16_le(parts.warnings);
     put_lenenc_bytes(&mut out, parts.info);
-    put_lenenc(&mut out, (parts.entries.len() + entry.len()) as u64);
-    out.put_slice(parts.entries);
-    out.put_slice(entry);
+    put_lenenc(&mut out, length as u64);
+    entries.iter().for_each(|entry| out.put_slice(&entry.bytes));
     out
+}
+
+/// Adds newer entries to `told`.
+pub(crate) fn merge(told: &mut Vec<Entry>, newer: Vec<Entry>) {
+    newer.into_iter().for_each(|entry| put(told, entry));
+}
+
+fn put(entries: &mut Vec<Entry>, entry: Entry) {
+    entries.retain(|older| older.kind != entry.kind);
+    entries.push(entry);
+}
+
+fn split(entries: &[u8]) -> impl Iterator<Item = Entry> {
+    let mut reader = Reader::new(entries);
+    std::iter::from_fn(move || {
+        let start = reader.rest();
+        let kind = reader.u8()?;
+        reader.lenenc_bytes()?;
+        let bytes = start.get(..start.len() - reader.rest().len())?;
+        Some(Entry {
+            kind,
+            bytes: Bytes::copy_from_slice(bytes),
+        })
+    })
 }
 
 /// An OK packet, taken apart.
@@ -85,22 +129,35 @@ impl<'a> Parts<'a> {
 mod tests {
     use super::*;
 
-    const ENTRY: &[u8] = b"\x05\x09\x08________";
+    const SCHEMA: &[u8] = b"\0\0\0\x02\x40\x01\0\x02hi\x06\x01\x04\x03app";
+    const ENDED: &[u8] = b"\0\0\0\x02\x40\0\0\0\x0b\x05\x09\x08________";
+
+    fn collected(payloads: &[&[u8]]) -> Vec<Entry> {
+        let mut told = Vec::new();
+        payloads.iter().for_each(|payload| collect(&mut told, payload));
+        told
+    }
 
     #[test]
-    fn an_entry_is_found_and_added() {
-        let told = b"\0\0\0\x02\x40\0\0\0\x0b\x05\x09\x08________";
-        assert_eq!(transaction(told), Some(ENTRY));
-        assert_eq!(transaction(b"\0\0\0\x02\0\0\0"), None);
-        assert_eq!(&with_entry(b"\0\0\0\x02\0\0\0", ENTRY)[..], told);
-        let schema = b"\0\0\0\x02\x40\x01\0\x02hi\x06\x01\x04\x03app";
-        assert_eq!(transaction(schema), None);
-        let both = with_entry(schema, ENTRY);
-        assert_eq!(&both[..], b"\0\0\0\x02\x40\x01\0\x02hi\x11\x01\x04\x03app\x05\x09\x08________");
-        assert_eq!(transaction(&both), Some(ENTRY));
+    fn entries_are_collected_and_passed_on() {
+        let silent = b"\0\0\0\x02\0\0\0";
+        let told = collected(&[silent, ENDED]);
+        assert!(matches!(&told[..], [entry] if entry.is_transaction()));
+        assert_eq!(&with_entries(silent, told.clone())[..], ENDED);
+        let both = b"\0\0\0\x02\x40\x01\0\x02hi\x11\x01\x04\x03app\x05\x09\x08________";
+        assert_eq!(&with_entries(SCHEMA, told.clone())[..], both);
+        assert_eq!(&with_entries(both, told.clone())[..], both);
+        assert_eq!(&with_entries(b"\0", told)[..], b"\0");
+        assert_eq!(&with_entries(silent, Vec::new())[..], silent);
+        assert_eq!(collected(&[both]).len(), 2);
         for short in 0..both.len() {
-            assert_eq!(transaction(&both[..short]), None, "cut at {short}");
+            assert!(collected(&[&both[..short]]).is_empty(), "cut at {short}");
         }
-        assert_eq!(&with_entry(b"\0", ENTRY)[..], b"\0");
+    }
+
+    #[test]
+    fn what_we_did_ourselves_is_not_told() {
+        let ours = b"\0\0\0\x02\x40\0\0\0\x19\x00\x14\x11lock_wait_timeout\x011\x02\x01\x01";
+        assert_eq!(collected(&[ours]), []);
     }
 }

@@ -259,6 +259,9 @@ impl Session {
                 Decision::More
             };
         }
+        if statement.is_none() && self.statements.may_become_change(id) {
+            return Decision::More;
+        }
         let text = statement.and_then(|statement| statement.text.as_deref());
         if self.is_held(text) {
             Decision::Hold {

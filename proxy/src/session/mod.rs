@@ -15,7 +15,6 @@ mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::time::timeout;
 
 use command::Phase;
@@ -31,6 +30,7 @@ use crate::hooks::Hooks;
 use crate::intercept::Kept;
 use crate::protocol::capabilities::{Capabilities, PROTOCOL_41};
 use crate::protocol::reply::ReplyTracker;
+use crate::protocol::session_state::Entry;
 use crate::stop::Stop;
 use crate::stream::Stream;
 
@@ -84,8 +84,8 @@ pub(crate) struct Session {
     pub(crate) locks: bool,
     /// The client asked to be told of its transactions.
     pub(crate) tracked: bool,
-    /// What the server told of the transaction in replies the client did not see.
-    pub(crate) untold: Option<Bytes>,
+    /// What the server told of the session in replies the client did not see.
+    pub(crate) untold: Vec<Entry>,
     /// The diagnostics the statement before this one left, if the server does not have them.
     pub(crate) kept: Option<Kept>,
     /// The command at the front has been held at the gate already.
@@ -140,7 +140,7 @@ impl Session {
             statements: Statements::default(),
             locks: false,
             tracked: false,
-            untold: None,
+            untold: Vec::new(),
             kept: None,
             gate_passed: false,
             shared,

@@ -9,13 +9,12 @@ use crate::protocol::{answer, progress, resultset, session_state};
 impl Session {
     /// Answers the caught command with this payload and takes the command away. An OK also tells what is still untold.
     pub(crate) fn answer(&mut self, caught: &Caught, sequence: u8, payload: &[u8]) {
-        let untold = self.untold.take().filter(|_| payload.first() == Some(&0x00));
-        match untold {
-            Some(entry) if session_state::transaction(payload).is_none() => {
-                let payload = session_state::with_entry(payload, &entry);
-                self.wire.down.send(sequence, &payload);
-            }
-            _ => self.wire.down.send(sequence, payload),
+        let untold = std::mem::take(&mut self.untold);
+        if payload.first() == Some(&0x00) && !untold.is_empty() {
+            let payload = session_state::with_entries(payload, untold);
+            self.wire.down.send(sequence, &payload);
+        } else {
+            self.wire.down.send(sequence, payload);
         }
         self.consume(caught.header);
     }

@@ -14,7 +14,7 @@ use crate::protocol::frame::{HEADER_BYTES, Head, Header, peek_packet};
 use crate::protocol::ok::{self, Error, status};
 use crate::protocol::query;
 use crate::protocol::reader::Reader;
-use crate::protocol::session_state;
+use crate::protocol::session_state::{self, Entry};
 use crate::protocol::shape::{Expect, Kind, Place, Step, step};
 
 /// The longest packet of a side statement's reply.
@@ -62,8 +62,8 @@ pub(crate) struct ReplyReader {
     rows: Vec<Row>,
     found: Option<Reply>,
     status: Option<u16>,
-    /// What it told of the transaction.
-    told: Option<Bytes>,
+    /// What it told of the session.
+    told: Vec<Entry>,
 }
 
 impl ReplyReader {
@@ -74,7 +74,7 @@ impl ReplyReader {
             rows: Vec::new(),
             found: None,
             status: None,
-            told: None,
+            told: Vec::new(),
         }
     }
 
@@ -85,8 +85,7 @@ impl ReplyReader {
             self.keep(seen.kind, payload)?;
             self.status = seen.status.or(self.status);
             if seen.status.is_some_and(|flags| flags & status::SESSION_STATE_CHANGED != 0) {
-                let told = session_state::transaction(payload).map(Bytes::copy_from_slice);
-                self.told = told.or(self.told.take());
+                session_state::collect(&mut self.told, payload);
             }
             pipe.discard(HEADER_BYTES + header.length);
             match seen.step {
@@ -154,7 +153,7 @@ impl Session {
         loop {
             if let Some(reply) = reader.read(&mut self.wire.down)? {
                 self.tracker.status = reader.status.unwrap_or(self.tracker.status);
-                self.untold = reader.told.take().or(self.untold.take());
+                session_state::merge(&mut self.untold, std::mem::take(&mut reader.told));
                 return Ok(reply);
             }
             self.attend().await?;
