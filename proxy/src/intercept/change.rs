@@ -12,7 +12,7 @@ use super::question::{INTERRUPTED, Put, interrupted};
 use super::settings::Settings;
 use super::tracking::{self, LEAVES_UNTOLD, OPENS};
 use crate::hooks::{Answer, Attempt, Question, Request, Verdict};
-use crate::protocol::ok::status;
+use crate::protocol::ok::{Error, status};
 use crate::protocol::session_state::Entry;
 use crate::protocol::shape::Expect;
 use crate::session::{Catch, Caught, End, PreparedChange, Reply, Session};
@@ -180,10 +180,9 @@ impl Session {
                     return Ok(Some(Course::Answered));
                 }
                 Put::Refused { payload, error } => {
-                    self.leave_untold().await?;
-                    self.answer(caught, sequence, &payload);
                     self.log(question.schema.as_deref(), &question.table, &error.message);
-                    self.kept = Some(Kept::error(error.code, error.message));
+                    self.leave_error(error).await?;
+                    self.answer(caught, sequence, &payload);
                     return Ok(Some(Course::Answered));
                 }
             }
@@ -255,11 +254,9 @@ impl Session {
                 Ok(())
             }
             Answer::Err { code, state, message } => {
-                self.leave_untold().await?;
-                self.answer_err(caught, sequence, code, &state, &message);
                 self.log(Some(&schema), &table, &message);
-                self.kept = Some(Kept::error(code, message));
-                Ok(())
+                let error = Error { code, state, message };
+                self.refuse(caught, sequence, error).await
             }
             Answer::Native { reason } if sequence == first => {
                 self.leave_to_server(caught, &text, &reason).await
@@ -301,10 +298,22 @@ impl Session {
     }
 
     async fn answer_interrupted(&mut self, caught: &Caught) -> Result<(), End> {
-        self.leave_untold().await?;
-        let error = interrupted();
         let sequence = caught.header.sequence.wrapping_add(1);
+        self.refuse(caught, sequence, interrupted()).await
+    }
+
+    /// Answers with an error of the proxy's own.
+    async fn refuse(&mut self, caught: &Caught, sequence: u8, error: Error) -> Result<(), End> {
+        self.leave_error(error.clone()).await?;
         self.answer_err(caught, sequence, error.code, &error.state, &error.message);
+        Ok(())
+    }
+
+    /// Leaves behind in the session what an error leaves: its counts, the server's own diagnostics, and what is still to be
+    /// told of the transaction. The server takes a text of some length only, so the whole one is kept here, too.
+    async fn leave_error(&mut self, error: Error) -> Result<(), End> {
+        self.leave_untold().await?;
+        self.ask(&signal(&error)).await?;
         self.kept = Some(Kept::error(error.code, error.message));
         Ok(())
     }
@@ -313,6 +322,18 @@ impl Session {
         let connection = self.server.connection_id;
         tracing::info!(connection, schema, table, "schema change: {outcome}");
     }
+}
+
+/// A statement that ends with this error. The text is in hexadecimal digits, which any mode and character set reads alike.
+fn signal(error: &Error) -> String {
+    const TEXT_MAX_CHARACTERS: usize = 128;
+    let text: String = error.message.chars().take(TEXT_MAX_CHARACTERS).collect();
+    let digits: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+    format!(
+        "SIGNAL SQLSTATE '{}' SET MYSQL_ERRNO={}, MESSAGE_TEXT=_utf8mb4 0x{digits}",
+        error.state.replace('\'', ""),
+        error.code
+    )
 }
 
 /// The table's name as it is written in a statement.
@@ -327,6 +348,19 @@ fn quoted(question: &Question) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_are_signalled_in_digits() {
+        let error = Error {
+            code: 1062,
+            state: "23000".to_owned(),
+            message: "'é' twice".to_owned(),
+        };
+        assert_eq!(
+            signal(&error),
+            "SIGNAL SQLSTATE '23000' SET MYSQL_ERRNO=1062, MESSAGE_TEXT=_utf8mb4 0x27c3a927207477696365"
+        );
+    }
 
     #[test]
     fn names_are_quoted_whole() {
