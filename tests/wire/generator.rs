@@ -157,9 +157,12 @@ impl Generator {
             let rows = *[1, 2, 100, 1000].choose(&mut self.rng).unwrap_or(&1);
             out.push(Command::fetch(id, rows));
         }
-        // MySQL answers an execution with parameters of other types, while a cursor is open, in a shape of its own that no
-        // client can read.
-        out.push(Command::reset(id));
+        // MySQL answers another execution with parameters of other types in a shape of its own that no client can read.
+        out.push(if parameters == 0 {
+            Command::reset(id)
+        } else {
+            Command::close(id)
+        });
     }
 
     fn values(&mut self, count: usize) -> Vec<Value> {

@@ -42,23 +42,28 @@ pub(crate) fn collect(told: &mut Vec<Entry>, payload: &[u8]) {
     }
 }
 
-/// An OK packet that tells of these entries, too, unless it knows better. One that is not understood stays as it is.
-pub(crate) fn with_entries(payload: &[u8], told: Vec<Entry>) -> BytesMut {
-    let parts = match Parts::of(payload) {
-        Some(parts) if !told.is_empty() => parts,
-        _ => return BytesMut::from(payload),
+/// An OK packet, the answer to a statement of the proxy's own, as the client may have it: it tells of these entries, too, unless
+/// it knows better, and not of what the proxy did. One that is not understood stays as it is.
+pub(crate) fn for_client(payload: &[u8], told: Vec<Entry>) -> BytesMut {
+    let Some(parts) = Parts::of(payload) else {
+        return BytesMut::from(payload);
     };
     let mut entries = told;
-    split(parts.entries).for_each(|entry| put(&mut entries, entry));
+    collect(&mut entries, payload);
     entries.sort_by_key(|entry| entry.kind);
     let length: usize = entries.iter().map(|entry| entry.bytes.len()).sum();
+    let flag = if length > 0 { status::SESSION_STATE_CHANGED } else { 0 };
     let mut out = BytesMut::with_capacity(payload.len() + length + 12);
     out.put_slice(parts.counters);
-    out.put_u16_le(parts.flags | status::SESSION_STATE_CHANGED);
+    out.put_u16_le(parts.flags & !status::SESSION_STATE_CHANGED | flag);
     out.put_u16_le(parts.warnings);
-    put_lenenc_bytes(&mut out, parts.info);
-    put_lenenc(&mut out, length as u64);
-    entries.iter().for_each(|entry| out.put_slice(&entry.bytes));
+    if length > 0 || !parts.info.is_empty() {
+        put_lenenc_bytes(&mut out, parts.info);
+    }
+    if length > 0 {
+        put_lenenc(&mut out, length as u64);
+        entries.iter().for_each(|entry| out.put_slice(&entry.bytes));
+    }
     out
 }
 
@@ -143,12 +148,12 @@ mod tests {
         let silent = b"\0\0\0\x02\0\0\0";
         let told = collected(&[silent, ENDED]);
         assert!(matches!(&told[..], [entry] if entry.is_transaction()));
-        assert_eq!(&with_entries(silent, told.clone())[..], ENDED);
+        assert_eq!(&for_client(silent, told.clone())[..], ENDED);
         let both = b"\0\0\0\x02\x40\x01\0\x02hi\x11\x01\x04\x03app\x05\x09\x08________";
-        assert_eq!(&with_entries(SCHEMA, told.clone())[..], both);
-        assert_eq!(&with_entries(both, told.clone())[..], both);
-        assert_eq!(&with_entries(b"\0", told)[..], b"\0");
-        assert_eq!(&with_entries(silent, Vec::new())[..], silent);
+        assert_eq!(&for_client(SCHEMA, told.clone())[..], both);
+        assert_eq!(&for_client(both, told.clone())[..], both);
+        assert_eq!(&for_client(b"\0", told)[..], b"\0");
+        assert_eq!(&for_client(silent, Vec::new())[..], silent);
         assert_eq!(collected(&[both]).len(), 2);
         for short in 0..both.len() {
             assert!(collected(&[&both[..short]]).is_empty(), "cut at {short}");
@@ -159,5 +164,6 @@ mod tests {
     fn what_we_did_ourselves_is_not_told() {
         let ours = b"\0\0\0\x02\x40\0\0\0\x19\x00\x14\x11lock_wait_timeout\x011\x02\x01\x01";
         assert_eq!(collected(&[ours]), []);
+        assert_eq!(&for_client(ours, Vec::new())[..], b"\0\0\0\x02\0\0\0");
     }
 }

@@ -10,8 +10,8 @@ impl Session {
     /// Answers the caught command with this payload and takes the command away. An OK also tells what is still untold.
     pub(crate) fn answer(&mut self, caught: &Caught, sequence: u8, payload: &[u8]) {
         let untold = std::mem::take(&mut self.untold);
-        if payload.first() == Some(&0x00) && !untold.is_empty() {
-            let payload = session_state::with_entries(payload, untold);
+        if payload.first() == Some(&0x00) {
+            let payload = session_state::for_client(payload, untold);
             self.wire.down.send(sequence, &payload);
         } else {
             self.wire.down.send(sequence, payload);
