@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::Kept;
 use super::question::{INTERRUPTED, Put, interrupted};
 use super::settings::Settings;
-use super::tracking::{self, LEAVES_UNTOLD, OPENS};
+use super::tracking::{LEAVES_UNTOLD, OPENS};
 use crate::hooks::{Answer, Attempt, Question, Request, Verdict};
 use crate::protocol::ok::{Error, status};
 use crate::protocol::session_state::Entry;
@@ -71,16 +71,11 @@ impl Session {
     fn must_not_be_asked(&self) -> Option<&'static str> {
         if self.locks {
             Some("the session holds locks (LOCK TABLES, FLUSH … WITH READ LOCK)")
-        } else if self.is_told_of_ours() {
+        } else if self.tracked {
             Some("the session has its transactions tracked (session_track_transaction_info)")
         } else {
             None
         }
-    }
-
-    /// Whether the client would miss what it is to be told of its transaction.
-    pub(super) fn is_told_of_ours(&self) -> bool {
-        self.tracked && tracking::would_tell(self.tracker.status)
     }
 
     /// Opens a transaction in the place of one that ended untold, so that the server ends it again and tells.

@@ -53,7 +53,7 @@ impl Session {
 
     /// Forwards the preparation of a possible schema change, and remembers what it was prepared under.
     async fn prepare(&mut self, caught: &Caught, text: &str) -> Result<(), End> {
-        let settings = if self.is_told_of_ours() {
+        let settings = if self.tracked {
             None
         } else {
             self.settings().await?.ok()

@@ -6,9 +6,7 @@
 //! session is brought back to where the server has it still to tell.
 //!
 //! With `session_track_transaction_info` the server tells of much more, down to "a result set was sent". Such a session does
-//! its own ALTER while it has a transaction open, or would open one with any statement.
-
-use crate::protocol::ok::status;
+//! its own ALTER.
 
 /// Opens a transaction.
 pub(super) const OPENS: &str = "BEGIN";
@@ -23,20 +21,13 @@ pub(crate) fn is_asked_for(text: &[u8]) -> bool {
     windows.any(|window| window.eq_ignore_ascii_case(VARIABLE))
 }
 
-/// Whether a statement of the proxy's own would be told of, given the session's status flags.
-pub(crate) fn would_tell(flags: u16) -> bool {
-    flags & status::IN_TRANSACTION != 0 || flags & status::AUTOCOMMIT == 0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn who_asks_and_who_is_told() {
+    fn who_asks() {
         assert!(is_asked_for(b"SET @@session.Session_Track_Transaction_Info = 'STATE'"));
         assert!(!is_asked_for(b"SET session_track_schema = 1"));
-        assert!(would_tell(0x0003) && would_tell(0) && would_tell(1));
-        assert!(!would_tell(0x0002));
     }
 }

@@ -48,6 +48,9 @@ pub(crate) fn for_client(payload: &[u8], told: Vec<Entry>) -> BytesMut {
     let Some(parts) = Parts::of(payload) else {
         return BytesMut::from(payload);
     };
+    if told.is_empty() && !split(parts.entries).any(|entry| entry.is_of_ours()) {
+        return BytesMut::from(payload);
+    }
     let mut entries = told;
     collect(&mut entries, payload);
     entries.sort_by_key(|entry| entry.kind);
