@@ -11,7 +11,7 @@ use crate::login::ROOT;
 use crate::script::{Script, Step};
 use crate::statements::{CHANGES, LEFT_BEHIND, ONLINE, PREPARED, Prepared, TEXTS, own_texts};
 
-const STEPS_MAX: usize = 9;
+const STEPS_MAX: usize = 24;
 const COMMANDS_MAX: usize = 8;
 
 /// The script of a seed: the same for the same seed.
@@ -103,17 +103,17 @@ impl Generator {
     }
 
     /// The id of some statement that was prepared, or nearly so, and what it is.
-    fn some_prepared(&mut self) -> (u32, usize) {
+    fn some_prepared(&mut self) -> (u32, Prepared) {
         let index = self.rng.random_range(0..=self.prepared.len());
-        let parameters = self.prepared.get(index).map_or(0, |(_, parameters)| *parameters);
-        (index as u32 + 1, parameters)
+        let statement = self.prepared.get(index).copied().unwrap_or_default();
+        (index as u32 + 1, statement)
     }
 
     fn put_use_of_prepared(&mut self, out: &mut Vec<Command>) {
         if self.dialect.flavor == Flavor::MariaDb && self.rng.random_bool(0.2) {
             return self.put_last(out);
         }
-        let (id, parameters) = self.some_prepared();
+        let (id, (sql, parameters)) = self.some_prepared();
         match self.rng.random_range(0..10) {
             0 => out.push(Command::close(id)),
             1 => out.push(Command::reset(id)),
@@ -123,6 +123,10 @@ impl Generator {
                 let values = self.values(parameters);
                 out.push(Command::execute(&self.dialect, id, false, &values));
             }
+        }
+        if sql.starts_with("ALTER") {
+            // MySQL prepares a schema change anew when it is executed again, and counts it as another statement.
+            out.push(Command::close(id));
         }
     }
 
