@@ -38,6 +38,8 @@ pub(crate) struct Exchange {
     plugin: String,
     nonce: Vec<u8>,
     own: Own,
+    /// The server has spoken and the client may answer. What it sends unasked behind a change of user is the next command.
+    asked: bool,
 }
 
 impl Exchange {
@@ -46,6 +48,7 @@ impl Exchange {
             plugin,
             nonce,
             own: Own::Relay,
+            asked: false,
         }
     }
 
@@ -58,11 +61,14 @@ impl Exchange {
                     return Ok(end);
                 }
             }
-            while let Some((header, payload)) = peek_packet(wire.up.undecided()) {
-                let payload = payload.to_vec();
-                self.heard_client(wire, header, payload);
+            if self.asked {
+                if let Some((header, payload)) = peek_packet(wire.up.undecided()) {
+                    let payload = payload.to_vec();
+                    self.heard_client(wire, header, payload);
+                    self.asked = false;
+                }
+                check_size(wire.up.undecided())?;
             }
-            check_size(wire.up.undecided())?;
             check_size(wire.down.undecided())?;
             login_arrival(wire).await?;
         }
@@ -93,6 +99,7 @@ impl Exchange {
             *sequence = sequence.wrapping_sub(ahead);
         }
         wire.down.approve(bytes);
+        self.asked = true;
         match payload.first() {
             Some(0x00) => return Ok(Some(Some(OkPacket::parse(payload).unwrap_or_default().status))),
             Some(0xff) => return Ok(Some(None)),

@@ -158,6 +158,11 @@ impl Session {
         let Some((code, body)) = undecided.get(HEADER_BYTES..).and_then(<[u8]>::split_first) else {
             return Some(Step::More);
         };
+        if header.sequence != 0 {
+            // A command with another number is the server's to refuse, and it closes the connection.
+            self.forward(header, expected(*code));
+            return None;
+        }
         let body = body.get(..header.length - 1).unwrap_or(body);
         let is_whole = body.len() == header.length - 1 && !header.is_continued();
         match self.judge(&Front {
@@ -252,7 +257,9 @@ impl Session {
             return if front.is_whole { FORWARD } else { Decision::More };
         };
         let statement = self.statements.get(id);
-        if let Some(change) = statement.and_then(|statement| statement.change.clone()) {
+        // The server refuses to execute a schema change in bulk.
+        let change = statement.and_then(|statement| statement.change.clone());
+        if let Some(change) = change.filter(|_| front.code == code::STMT_EXECUTE) {
             return if front.is_whole {
                 Decision::Catch(Catch::Execute(change))
             } else {
@@ -377,12 +384,9 @@ impl Session {
             self.tracker.expect(expect);
         }
         self.wire.up.approve(HEADER_BYTES);
-        self.phase = match expect {
-            Some(Expect::Endless) => Phase::Blind,
-            _ => Phase::Passing {
-                left: header.length,
-                continued: header.is_continued(),
-            },
+        self.phase = Phase::Passing {
+            left: header.length,
+            continued: header.is_continued(),
         };
     }
 
