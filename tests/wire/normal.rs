@@ -81,7 +81,7 @@ fn reply(payload: &mut Vec<u8>) {
         payload[1..].fill(0);
     }
     // Parsec's salt, drawn when the account was created: `P`, the iterations, 18 bytes.
-    if payload.len() == 20 && payload.starts_with(b"P\0") {
-        payload[2..].fill(0);
+    if payload.len() == 21 && payload.starts_with(b"\x01P\0") {
+        payload[3..].fill(0);
     }
 }

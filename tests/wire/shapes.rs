@@ -38,7 +38,6 @@ const ON_BOTH: &[Case] = &[
     ("a file of 700 packets", long_file),
     ("files", files),
     ("a prepared request for a file", prepared_file),
-    ("commands behind a change of user", behind_change_of_user),
     ("session tracking", session_tracking),
     ("killed by itself", kills_itself),
     ("a half-closed connection", half_closed),
@@ -47,6 +46,7 @@ const ON_BOTH: &[Case] = &[
 ];
 
 const ON_MYSQL: &[Case] = &[
+    ("commands behind a change of user", behind_change_of_user),
     ("optional metadata", optional_metadata),
     ("query attributes", query_attributes),
     ("caching_sha2_password, twice", sha2_users),
@@ -276,11 +276,11 @@ fn prepared_file(dialect: &Dialect) -> Vec<Step> {
     ])
 }
 
-/// The server answers at once, so whoever knows that may go on at once.
+/// MySQL answers root, who has no password, at once, so whoever knows that may go on at once.
 fn behind_change_of_user(dialect: &Dialect) -> Vec<Step> {
     commands(vec![
         Command::prepare("ALTER TABLE t ADD c INT"),
-        Command::new("change user", change_user_payload(dialect, root(dialect.flavor))),
+        Command::new("change user", change_user_payload(dialect, &ROOT_SHA2)),
         Command::query(dialect, "SELECT DATABASE()"),
         Command::query(dialect, "ALTER TABLE nowhere ADD c INT"),
         Command::query(dialect, "SELECT 1"),
@@ -485,14 +485,6 @@ static ROOT_SHA2: Account = Account {
     plugin: "caching_sha2_password",
     ..ROOT
 };
-
-/// Root, in whose method an empty answer is right.
-fn root(flavor: Flavor) -> &'static Account {
-    match flavor {
-        Flavor::MySql => &ROOT_SHA2,
-        Flavor::MariaDb => &ROOT,
-    }
-}
 
 /// To another user and back, with something prepared and a transaction open each time.
 fn users(dialect: &Dialect, accounts: &[&'static Account]) -> Vec<Step> {
