@@ -10,7 +10,7 @@ use crate::pair::Pair;
 use crate::script::{Script, Step};
 
 /// How long the scripts go on, unless the environment says otherwise.
-const SECONDS: u64 = 15;
+const SECONDS: u64 = 12;
 /// The first script's seed; the next ones count up from it.
 const SEED: u64 = 20_260_701;
 /// How long a failing script is made shorter.

@@ -10,22 +10,35 @@ use crate::packet::Frame;
 use crate::player::{Side, Transcript, play};
 use crate::script::Script;
 
-/// What every script finds.
-const TABLES: &[&str] = &[
-    "CREATE TABLE t (id INT PRIMARY KEY, b INT)",
-    "INSERT INTO t VALUES (1, 10), (2, 20), (3, 30)",
-    "CREATE TABLE n (id INT PRIMARY KEY)",
-    "INSERT INTO n WITH RECURSIVE numbers AS (SELECT 1 AS id UNION ALL SELECT id + 1 FROM numbers WHERE id < 500) \
-     SELECT id FROM numbers",
-    "CREATE TABLE w (id INT PRIMARY KEY AUTO_INCREMENT, v VARCHAR(10))",
-    "CREATE TABLE f (a VARCHAR(20), b VARCHAR(20))",
-    "CREATE TABLE l (b LONGBLOB)",
-    "CREATE VIEW v AS SELECT id FROM t",
+/// What is made once.
+const SCHEMAS: &[&str] = &[
+    "CREATE DATABASE other",
+    "CREATE TABLE other.t (id INT PRIMARY KEY, z INT)",
+    "CREATE DATABASE app",
+    "USE app",
     "CREATE PROCEDURE nothing() BEGIN END",
     "CREATE PROCEDURE two() BEGIN SELECT 1; SELECT id FROM t; END",
     "CREATE PROCEDURE fails() BEGIN SELECT 1; SELECT * FROM nowhere; END",
     "CREATE PROCEDURE outs(OUT x INT) BEGIN SELECT 5; SET x = 42; END",
     "CREATE PROCEDURE alters() ALTER TABLE t COMMENT = 'by a procedure'",
+    "CREATE PROCEDURE widens() ALTER TABLE t MODIFY b BIGINT",
+    "CREATE TABLE all_numbers (id INT PRIMARY KEY)",
+    "INSERT INTO all_numbers WITH RECURSIVE numbers AS (SELECT 1 AS id UNION ALL SELECT id + 1 FROM numbers WHERE id < 500) \
+     SELECT id FROM numbers",
+    "CREATE TABLE t (id INT)",
+    "CREATE VIEW v AS SELECT id FROM t",
+];
+
+/// What every script finds as if nobody had been there before.
+const TABLES: &[&str] = &[
+    "USE app",
+    "DROP TABLE IF EXISTS t, n, w, f, fresh",
+    "CREATE TABLE t (id INT PRIMARY KEY, b INT)",
+    "INSERT INTO t VALUES (1, 10), (2, 20), (3, 30)",
+    "CREATE TABLE n (id INT PRIMARY KEY)",
+    "INSERT INTO n SELECT id FROM all_numbers",
+    "CREATE TABLE w (id INT PRIMARY KEY AUTO_INCREMENT, v VARCHAR(10))",
+    "CREATE TABLE f (a VARCHAR(20), b VARCHAR(20))",
 ];
 
 /// The two servers, and the proxy before the second.
@@ -50,6 +63,7 @@ impl Pair {
             proxied,
             proxy,
         };
+        pair.on_both(SCHEMAS).await?;
         pair.reset().await?;
         Ok(pair)
     }
@@ -69,15 +83,7 @@ impl Pair {
 
     /// Gives both servers the same tables again.
     pub(crate) async fn reset(&self) -> Result<()> {
-        let schemas = [
-            "DROP DATABASE IF EXISTS app",
-            "DROP DATABASE IF EXISTS other",
-            "CREATE DATABASE other",
-            "CREATE TABLE other.t (id INT PRIMARY KEY, z INT)",
-            "CREATE DATABASE app",
-            "USE app",
-        ];
-        self.on_both(&[&schemas, TABLES].concat()).await
+        self.on_both(TABLES).await
     }
 
     /// The end of the proxy's log.

@@ -533,13 +533,10 @@ fn parsec_user(dialect: &Dialect) -> Vec<Step> {
 
 /// Commands and rows whose payloads end at, before and behind the end of a frame, and far behind it.
 fn long_packets(dialect: &Dialect) -> Vec<Step> {
-    let lengths = [
-        FRAME_MAX_BYTES - 1,
-        FRAME_MAX_BYTES,
-        FRAME_MAX_BYTES + 1,
-        2 * FRAME_MAX_BYTES,
-        40 << 20,
-    ];
+    let mut lengths = vec![FRAME_MAX_BYTES - 1, FRAME_MAX_BYTES, FRAME_MAX_BYTES + 1];
+    if dialect.has(DEPRECATE_EOF) {
+        lengths.push(40 << 20);
+    }
     let mut steps = Vec::new();
     for length in lengths {
         let (before, after) = ("SELECT LENGTH('", "') AS l");
