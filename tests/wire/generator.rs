@@ -78,7 +78,8 @@ impl Generator {
             _ => &own,
         };
         out.push(self.text(texts));
-        if self.rng.random_bool(0.2) {
+        // `ROW_COUNT()` is another after a change that was done online.
+        if texts != ONLINE && self.rng.random_bool(0.2) {
             out.push(self.text(LEFT_BEHIND));
         }
     }

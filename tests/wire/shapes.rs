@@ -4,7 +4,7 @@ use alterego_testkit::Flavor;
 use anyhow::{Result, bail};
 
 use crate::command::{Command, LAST_STATEMENT, Value};
-use crate::dialect::{BULK_UNIT_RESULTS, DEPRECATE_EOF, Dialect};
+use crate::dialect::{BULK_UNIT_RESULTS, DEPRECATE_EOF, Dialect, MULTI, PROGRESS};
 use crate::login::{Account, ROOT, change_user_payload};
 use crate::packet::FRAME_MAX_BYTES;
 use crate::pair::{Pair, compare};
@@ -60,6 +60,7 @@ const ON_MARIADB: &[Case] = &[
     ("mysql_native_password", native_user),
     ("client_ed25519", ed25519_user),
     ("parsec", parsec_user),
+    ("progress", progress),
 ];
 
 async fn shapes(flavor: Flavor) -> Result<()> {
@@ -80,7 +81,7 @@ async fn shapes(flavor: Flavor) -> Result<()> {
     }
     // The long ones in two dialects only: they differ in nothing but the ends of result sets.
     for eof in [0, DEPRECATE_EOF] {
-        let dialect = Dialect::with(flavor, crate::dialect::MULTI | eof, 0);
+        let dialect = Dialect::with(flavor, MULTI | eof, 0);
         if let Err(error) = pair.same(&script(dialect, long_packets(&dialect))).await {
             failures.push(format!("## long packets\n{error:#}"));
         }
@@ -446,6 +447,17 @@ fn cached_metadata(dialect: &Dialect) -> Vec<Step> {
         Command::execute(dialect, 1, true, &[]),
         Command::fetch(1, 10),
     ])
+}
+
+/// A schema change that the server does itself, slowly enough to report on it: the reports are no end of the reply.
+fn progress(dialect: &Dialect) -> Vec<Step> {
+    let slow = "ALTER TABLE t ADD slow INT DEFAULT (SLEEP(0.5)), ALGORITHM=COPY";
+    let mut steps = texts(dialect, &["SET progress_report_time = 1"]);
+    // In two dialects only, for it takes its time.
+    if dialect.extended & PROGRESS != 0 {
+        steps.extend(texts(dialect, &[slow, "SELECT 1", "ALTER TABLE nowhere ADD c INT"]));
+    }
+    steps
 }
 
 const MYSQL_ACCOUNTS: &[&str] = &[

@@ -186,7 +186,6 @@ pub(crate) const CHANGES: &[&str] = &[
     "ALTER TABLE t ENGINE = nowhere",
     "ALTER TABLE t MODIFY b BIGINT, ALGORITHM=COPY",
     "ALTER TABLE t MODIFY b INT, ALGORITHM=COPY",
-    "ALTER TABLE t MODIFY b INT",
     "ALTER TABLE t RENAME TO t",
     "ALTER VIEW v AS SELECT id FROM t",
     "ALTER DATABASE app CHARACTER SET utf8mb4",
@@ -209,6 +208,7 @@ pub(crate) const CHANGES: &[&str] = &[
 /// Schema changes that are carried out online.
 pub(crate) const ONLINE: &[&str] = &[
     "ALTER TABLE t MODIFY b BIGINT",
+    "ALTER TABLE t MODIFY b INT",
     "ALTER TABLE t FORCE",
     "CREATE INDEX i ON t (b)",
     "ALTER TABLE t ADD UNIQUE u (b)",

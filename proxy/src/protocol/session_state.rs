@@ -163,6 +163,14 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_panic(payload in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..80)) {
+            let told = collected(&[ENDED, &payload]);
+            for_client(&payload, told);
+        }
+    }
+
     #[test]
     fn what_we_did_ourselves_is_not_told() {
         let ours = b"\0\0\0\x02\x40\0\0\0\x19\x00\x14\x11lock_wait_timeout\x011\x02\x01\x01";

@@ -257,9 +257,8 @@ impl Session {
             return if front.is_whole { FORWARD } else { Decision::More };
         };
         let statement = self.statements.get(id);
-        // The server refuses to execute a schema change in bulk.
         let change = statement.and_then(|statement| statement.change.clone());
-        if let Some(change) = change.filter(|_| front.code == code::STMT_EXECUTE) {
+        if let Some(change) = change.filter(|_| self.executes_changes(front)) {
             return if front.is_whole {
                 Decision::Catch(Catch::Execute(change))
             } else {
@@ -277,6 +276,16 @@ impl Session {
         } else {
             FORWARD
         }
+    }
+
+    /// Whether the server would execute a schema change by this command: none does in bulk or by one that is cut short, and
+    /// MySQL not with a cursor.
+    fn executes_changes(&self, front: &Front<'_>) -> bool {
+        if front.is_whole && front.body.len() < code::EXECUTE_MIN_BYTES {
+            return false;
+        }
+        let flags = front.body.get(4).copied().unwrap_or_default();
+        front.code == code::STMT_EXECUTE && (self.server.is_mariadb || flags & code::CURSOR == 0)
     }
 
     /// The text, if the hooks may want it in any mode the session could be reading it in. Which one it is costs a
