@@ -90,13 +90,23 @@ fn cases(flavor: Flavor) -> Vec<Case> {
     let mut cases = Vec::new();
     for (texts, migrations) in [(CAUGHT, 1), (LEFT_TO_THE_SERVER, 0), (NONE, 0)] {
         for sql in texts {
-            cases.push(((*sql).to_owned(), migrations, vec![Step::query(&dialect, sql)], dialect));
+            cases.push((
+                (*sql).to_owned(),
+                migrations,
+                vec![Step::query(&dialect, sql)],
+                dialect,
+            ));
         }
     }
     let alter = || Command::query(&dialect, ALTER);
     let run = |id| Command::execute(&dialect, id, false, &[]);
     let mut case = |name: &str, migrations, commands| {
-        cases.push((name.to_owned(), migrations, vec![Step::Commands(commands)], dialect));
+        cases.push((
+            name.to_owned(),
+            migrations,
+            vec![Step::Commands(commands)],
+            dialect,
+        ));
     };
     case(
         "prepared, executed when its answer is there or before",
@@ -111,7 +121,11 @@ fn cases(flavor: Flavor) -> Vec<Case> {
     case(
         "prepared, and the session reset",
         0,
-        vec![Command::prepare(ALTER), Command::new("reset connection", *b"\x1f"), run(1)],
+        vec![
+            Command::prepare(ALTER),
+            Command::new("reset connection", *b"\x1f"),
+            run(1),
+        ],
     );
     case(
         "in a pipeline",
@@ -136,22 +150,47 @@ fn cases(flavor: Flavor) -> Vec<Case> {
             Command::query(&dialect, "EXECUTE s"),
         ],
     );
-    case("in a command that is none", 0, vec![Command::new("unknown", [b"\x3f", ALTER.as_bytes()].concat())]);
+    case(
+        "in a command that is none",
+        0,
+        vec![Command::new("unknown", [b"\x3f", ALTER.as_bytes()].concat())],
+    );
     match flavor {
         Flavor::MySql => {
             let dialect = Dialect::with(flavor, MULTI | QUERY_ATTRIBUTES, 0);
             let with_attributes = Command::new(ALTER, dialect.query_with_attributes(ALTER));
-            cases.push(("behind attributes".to_owned(), 1, vec![Step::Commands(vec![with_attributes])], dialect));
+            cases.push((
+                "behind attributes".to_owned(),
+                1,
+                vec![Step::Commands(vec![with_attributes])],
+                dialect,
+            ));
             let in_attribute = Command::new("SELECT 1", dialect.query_with_attributes("SELECT 1"));
-            cases.push(("in an attribute".to_owned(), 0, vec![Step::Commands(vec![in_attribute])], dialect));
+            cases.push((
+                "in an attribute".to_owned(),
+                0,
+                vec![Step::Commands(vec![in_attribute])],
+                dialect,
+            ));
         }
         Flavor::MariaDb => {
-            case("the statement prepared last", 1, vec![Command::prepare(ALTER), run(LAST_STATEMENT)]);
-            case("bulk", 0, vec![Command::prepare(ALTER), Command::execute_bulk(1, 0, &[])]);
+            case(
+                "the statement prepared last",
+                1,
+                vec![Command::prepare(ALTER), run(LAST_STATEMENT)],
+            );
+            case(
+                "bulk",
+                0,
+                vec![Command::prepare(ALTER), Command::execute_bulk(1, 0, &[])],
+            );
             case(
                 "immediately",
                 0,
-                vec![Command::query(&dialect, "EXECUTE IMMEDIATE 'ALTER TABLE t MODIFY b BIGINT'")],
+                vec![Command::query(
+                    &dialect,
+                    "EXECUTE IMMEDIATE 'ALTER TABLE t MODIFY b BIGINT'",
+                )],
             );
         }
     }

@@ -68,7 +68,9 @@ impl Client {
             2 => 5_000,
             _ => usize::MAX,
         };
-        let piece_max = piece_max.max(bytes.len().div_ceil(PIECES_MAX)).min(bytes.len().max(1));
+        let piece_max = piece_max
+            .max(bytes.len().div_ceil(PIECES_MAX))
+            .min(bytes.len().max(1));
         while !rest.is_empty() {
             let length = cuts.random_range(1..=piece_max).min(rest.len());
             let (piece, after) = rest.split_at(length);

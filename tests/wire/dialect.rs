@@ -65,7 +65,10 @@ impl Dialect {
     pub(crate) fn main_ones(flavor: Flavor) -> Vec<Dialect> {
         let newest = match flavor {
             Flavor::MySql => (MULTI | SESSION_TRACK | QUERY_ATTRIBUTES | OPTIONAL_METADATA, 0),
-            Flavor::MariaDb => (MULTI | SESSION_TRACK, PROGRESS | BULK | EXTENDED_METADATA | CACHE_METADATA),
+            Flavor::MariaDb => (
+                MULTI | SESSION_TRACK,
+                PROGRESS | BULK | EXTENDED_METADATA | CACHE_METADATA,
+            ),
         };
         [(MULTI, 0), newest]
             .into_iter()

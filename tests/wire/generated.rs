@@ -41,14 +41,19 @@ async fn scripts(flavor: Flavor) -> Result<()> {
             let again = play(&pair, &short).await.err();
             bail!(
                 "seed {seed} on {flavor}: {error:#}\n\nshortest script that fails:\n{short}\n{}\n\nthe proxy's log:\n{}",
-                again.map_or("(it does not fail every time)".to_owned(), |error| format!("{error:#}")),
+                again.map_or("(it does not fail every time)".to_owned(), |error| format!(
+                    "{error:#}"
+                )),
                 pair.last_words()
             );
         }
         seed += 1;
         steps += script.steps.len();
     }
-    println!("{flavor}: {} scripts with {steps} steps, from seed {first} on", seed - first);
+    println!(
+        "{flavor}: {} scripts with {steps} steps, from seed {first} on",
+        seed - first
+    );
     Ok(())
 }
 

@@ -155,7 +155,14 @@ fn response(dialect: &Dialect, account: &Account) -> Vec<u8> {
 fn put_attributes(payload: &mut Vec<u8>, dialect: &Dialect) {
     if dialect.has(CONNECT_ATTRS) {
         let mut attributes = Vec::new();
-        for text in ["_client_name", "bare packets", "empty", "", "long", &"x".repeat(300)] {
+        for text in [
+            "_client_name",
+            "bare packets",
+            "empty",
+            "",
+            "long",
+            &"x".repeat(300),
+        ] {
             put_lenenc_bytes(&mut attributes, text.as_bytes());
         }
         put_lenenc_bytes(payload, &attributes);
@@ -174,10 +181,12 @@ pub(crate) fn change_user_payload(dialect: &Dialect, account: &Account) -> Vec<u
 }
 
 /// Changes the user in mid-session.
-pub(crate) async fn change_user(client: &mut Client, dialect: &Dialect, account: &Account) -> Result<Vec<Frame>> {
-    client
-        .send_whole(0, &change_user_payload(dialect, account))
-        .await;
+pub(crate) async fn change_user(
+    client: &mut Client,
+    dialect: &Dialect,
+    account: &Account,
+) -> Result<Vec<Frame>> {
+    client.send_whole(0, &change_user_payload(dialect, account)).await;
     let started = Exchange {
         account,
         plugin: account.plugin.to_owned(),

@@ -55,7 +55,12 @@ fn greeting(payload: &mut [u8]) {
         }
     }
     let mask = (!NOT_RELAYED).to_le_bytes();
-    for (offset, mask) in [(low, mask[0]), (low + 1, mask[1]), (low + 5, mask[2]), (low + 6, mask[3])] {
+    for (offset, mask) in [
+        (low, mask[0]),
+        (low + 1, mask[1]),
+        (low + 5, mask[2]),
+        (low + 6, mask[3]),
+    ] {
         if let Some(byte) = payload.get_mut(offset) {
             *byte &= mask;
         }
@@ -71,7 +76,9 @@ fn reply(payload: &mut Vec<u8>) {
     for plugin in PLUGINS {
         let name_ends = 1 + plugin.len() + 1;
         if payload.first() == Some(&0xfe)
-            && payload.get(1..name_ends).is_some_and(|name| name.strip_suffix(b"\0") == Some(plugin.as_bytes()))
+            && payload
+                .get(1..name_ends)
+                .is_some_and(|name| name.strip_suffix(b"\0") == Some(plugin.as_bytes()))
         {
             payload[name_ends..].fill(0);
         }

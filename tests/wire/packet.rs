@@ -35,7 +35,13 @@ impl fmt::Debug for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: usize = 120;
         let shown = self.payload.get(..SHOWN).unwrap_or(&self.payload);
-        write!(f, "#{} {} bytes: {}", self.sequence, self.payload.len(), shown.escape_ascii())
+        write!(
+            f,
+            "#{} {} bytes: {}",
+            self.sequence,
+            self.payload.len(),
+            shown.escape_ascii()
+        )
     }
 }
 

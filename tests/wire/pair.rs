@@ -117,7 +117,10 @@ impl Pair {
 pub(crate) fn compare(direct: &Transcript, proxied: &Transcript) -> Result<()> {
     for (index, (direct, proxied)) in direct.iter().zip(proxied).enumerate() {
         let is_login = index == 0;
-        let (direct, proxied) = (normal(direct.clone(), is_login), normal(proxied.clone(), is_login));
+        let (direct, proxied) = (
+            normal(direct.clone(), is_login),
+            normal(proxied.clone(), is_login),
+        );
         let step = if is_login {
             "in the login".to_owned()
         } else {
@@ -139,12 +142,22 @@ pub(crate) fn compare(direct: &Transcript, proxied: &Transcript) -> Result<()> {
 /// The first frames that differ, and what was before them.
 fn difference(direct: &[Frame], proxied: &[Frame]) -> anyhow::Error {
     const BEFORE: usize = 3;
-    let first = direct.iter().zip(proxied).take_while(|(direct, proxied)| direct == proxied).count();
-    let equal = direct.get(first.saturating_sub(BEFORE)..first).unwrap_or_default();
+    let first = direct
+        .iter()
+        .zip(proxied)
+        .take_while(|(direct, proxied)| direct == proxied)
+        .count();
+    let equal = direct
+        .get(first.saturating_sub(BEFORE)..first)
+        .unwrap_or_default();
     let byte = match (direct.get(first), proxied.get(first)) {
         (Some(direct), Some(proxied)) => {
             let (direct, proxied) = (&direct.payload, &proxied.payload);
-            direct.iter().zip(proxied).take_while(|(direct, proxied)| direct == proxied).count()
+            direct
+                .iter()
+                .zip(proxied)
+                .take_while(|(direct, proxied)| direct == proxied)
+                .count()
         }
         _ => 0,
     };

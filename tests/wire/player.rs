@@ -99,7 +99,11 @@ impl Player<'_> {
     async fn file(&mut self, sql: &str, packets: &[Vec<u8>], then: &[Command]) -> Result<()> {
         self.send(&[Command::query(&self.script.dialect, sql)]).await;
         self.client.until(|frames| !frames.is_empty()).await?;
-        let asked = self.client.frames.first().filter(|frame| frame.payload.first() == Some(&0xfb));
+        let asked = self
+            .client
+            .frames
+            .first()
+            .filter(|frame| frame.payload.first() == Some(&0xfb));
         let mut bytes = Vec::new();
         if let Some(asked) = asked {
             let mut sequence = asked.sequence.wrapping_add(1);
@@ -126,7 +130,9 @@ impl Player<'_> {
         }
         // An end or an error, after which the other side may close or not.
         let is_end = |frame: &Frame| matches!(frame.payload.first(), Some(0xfe | 0xff));
-        self.client.until(|frames| frames.last().is_some_and(is_end)).await
+        self.client
+            .until(|frames| frames.last().is_some_and(is_end))
+            .await
     }
 
     /// Asks the proxy for its migrations, and keeps the answer out of the transcript.
@@ -137,7 +143,10 @@ impl Player<'_> {
         self.fence(&[]).await?;
         let answer = self.client.take();
         let first = answer.first().context("closed")?;
-        ensure!(!first.is_error(), "the session is not followed any more: {first:?}");
+        ensure!(
+            !first.is_error(),
+            "the session is not followed any more: {first:?}"
+        );
         Ok(Vec::new())
     }
 }

@@ -55,7 +55,11 @@ pub(crate) struct Script {
 
 impl fmt::Display for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "a session of {} in the dialect {}", self.account.user, self.dialect)?;
+        writeln!(
+            f,
+            "a session of {} in the dialect {}",
+            self.account.user, self.dialect
+        )?;
         for (index, step) in self.steps.iter().enumerate() {
             match step {
                 Step::Commands(commands) => commands_of(f, index, "", commands)?,
@@ -64,7 +68,9 @@ impl fmt::Display for Script {
                     commands_of(f, index, " behind the file", then)?;
                 }
                 Step::ChangeUser(account) => writeln!(f, "{index}: change user to {}", account.user)?,
-                Step::Stream { name, payloads } => writeln!(f, "{index}: {name}, {} packets", payloads.len())?,
+                Step::Stream { name, payloads } => {
+                    writeln!(f, "{index}: {name}, {} packets", payloads.len())?
+                }
                 Step::Last(commands) => commands_of(f, index, " and no more", commands)?,
                 Step::Probe => writeln!(f, "{index}: probe")?,
             }

@@ -238,7 +238,9 @@ fn options(dialect: &Dialect) -> Vec<Step> {
 }
 
 fn long_file(dialect: &Dialect) -> Vec<Step> {
-    let packets = (0..700).map(|line| format!("{line}\tALTER TABLE t\n").into_bytes()).collect();
+    let packets = (0..700)
+        .map(|line| format!("{line}\tALTER TABLE t\n").into_bytes())
+        .collect();
     vec![
         Step::File {
             sql: "LOAD DATA LOCAL INFILE 'x' INTO TABLE f",
@@ -263,8 +265,14 @@ fn files(dialect: &Dialect) -> Vec<Step> {
         file("LOAD DATA LOCAL INFILE 'x' INTO TABLE f", vec![]),
         Step::Probe,
         file("LOAD DATA LOCAL INFILE 'x' INTO TABLE nowhere", vec![]),
-        file("LOAD DATA LOCAL INFILE 'x' INTO TABLE t FIELDS TERMINATED BY ','", vec![b"1,1\n9,x\n".to_vec()]),
-        file("SELECT 1; LOAD DATA LOCAL INFILE 'x' INTO TABLE f; SELECT 2", vec![b"a\tb\n".to_vec()]),
+        file(
+            "LOAD DATA LOCAL INFILE 'x' INTO TABLE t FIELDS TERMINATED BY ','",
+            vec![b"1,1\n9,x\n".to_vec()],
+        ),
+        file(
+            "SELECT 1; LOAD DATA LOCAL INFILE 'x' INTO TABLE f; SELECT 2",
+            vec![b"a\tb\n".to_vec()],
+        ),
         file("LOAD DATA LOCAL INFILE 'x' IGNORE INTO TABLE f", vec![long]),
         Step::Probe,
     ]
@@ -334,7 +342,10 @@ fn half_closed(dialect: &Dialect) -> Vec<Step> {
 
 fn missing_binary_log(dialect: &Dialect) -> Vec<Step> {
     vec![
-        Step::query(dialect, "SET @source_binlog_checksum = 'NONE', @master_binlog_checksum = 'NONE'"),
+        Step::query(
+            dialect,
+            "SET @source_binlog_checksum = 'NONE', @master_binlog_checksum = 'NONE'",
+        ),
         Step::Stream {
             name: "a binary log that is not there",
             payloads: vec![binlog_dump(77, 4, "nowhere.000001")],
@@ -455,7 +466,10 @@ fn progress(dialect: &Dialect) -> Vec<Step> {
     let mut steps = texts(dialect, &["SET progress_report_time = 1"]);
     // In two dialects only, for it takes its time.
     if dialect.extended & PROGRESS != 0 {
-        steps.extend(texts(dialect, &[slow, "SELECT 1", "ALTER TABLE nowhere ADD c INT"]));
+        steps.extend(texts(
+            dialect,
+            &[slow, "SELECT 1", "ALTER TABLE nowhere ADD c INT"],
+        ));
     }
     steps
 }
@@ -585,7 +599,10 @@ fn long_packets(dialect: &Dialect) -> Vec<Step> {
     ]));
     steps.push(Step::Probe);
     // More than the server takes.
-    steps.push(Step::query(dialect, &format!("SELECT '{}'", "x".repeat(65 << 20))));
+    steps.push(Step::query(
+        dialect,
+        &format!("SELECT '{}'", "x".repeat(65 << 20)),
+    ));
     steps
 }
 
@@ -615,7 +632,10 @@ async fn binary_log(pair: &Pair, dialect: &Dialect) -> Result<()> {
     by_gtid.extend(0u64.to_le_bytes());
     for dump in [binlog_dump(78, 4, "binlog.000001"), by_gtid] {
         let steps = vec![
-            Step::query(dialect, "SET @source_binlog_checksum = 'NONE', @master_binlog_checksum = 'NONE'"),
+            Step::query(
+                dialect,
+                "SET @source_binlog_checksum = 'NONE', @master_binlog_checksum = 'NONE'",
+            ),
             Step::command("register", register.clone()),
             Step::Stream {
                 name: "a binary log",

@@ -72,7 +72,7 @@ impl Session {
         if self.locks {
             Some("the session holds locks (LOCK TABLES, FLUSH … WITH READ LOCK)")
         } else if self.tracked {
-            Some("the session has its transactions tracked (session_track_transaction_info)")
+            Some("the session has its transactions or lock_wait_timeout tracked (session_track_…)")
         } else {
             None
         }

@@ -11,7 +11,6 @@ use tokio::time::Instant;
 
 use super::settings::Settings;
 use crate::hooks::{Attempt, Warning};
-use crate::protocol::capabilities::SESSION_TRACK;
 use crate::protocol::ok;
 use crate::session::{End, Reply, Session};
 
@@ -104,10 +103,6 @@ impl Session {
             let reply = self
                 .ask(&format!("SET STATEMENT lock_wait_timeout=1 FOR {sql}"))
                 .await?;
-            if reply.error_code().is_some() && self.capabilities.has(SESSION_TRACK) {
-                // A client that has this variable tracked would hear of it with its next OK: this one hears instead.
-                self.ask("DO 0").await?;
-            }
             return Ok((reply, Vec::new()));
         }
         let set = self.ask("SET SESSION lock_wait_timeout=1").await?;

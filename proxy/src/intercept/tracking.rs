@@ -6,19 +6,23 @@
 //! session is brought back to where the server has it still to tell.
 //!
 //! With `session_track_transaction_info` the server tells of much more, down to "a result set was sent". Such a session does
-//! its own ALTER.
+//! its own ALTER, and so does one that has `lock_wait_timeout` tracked, which the proxy's questions set: MariaDB tells of it
+//! only with the client's next statement.
 
 /// Opens a transaction.
 pub(super) const OPENS: &str = "BEGIN";
 /// Ends the transaction as any ALTER does, and fails: no OK packet tells of the end yet.
 pub(super) const LEAVES_UNTOLD: &str = "ALTER TABLE alterego.no_such_table COMMENT ''";
 
-const VARIABLE: &[u8] = b"session_track_transaction_info";
-
-/// Whether a `SET` statement may turn the reports on. Turning them off counts as well, which only costs the detour.
+/// Whether a `SET` statement may have the server tell of what the proxy's own statements do. Turning that off counts as well,
+/// which only costs the detour.
 pub(crate) fn is_asked_for(text: &[u8]) -> bool {
-    let mut windows = text.windows(VARIABLE.len());
-    windows.any(|window| window.eq_ignore_ascii_case(VARIABLE))
+    let names = |name: &[u8]| {
+        text.windows(name.len())
+            .any(|window| window.eq_ignore_ascii_case(name))
+    };
+    names(b"session_track_transaction_info")
+        || names(b"session_track_system_variables") && (names(b"*") || names(b"lock_wait_timeout"))
 }
 
 #[cfg(test)]
@@ -27,7 +31,14 @@ mod tests {
 
     #[test]
     fn who_asks() {
-        assert!(is_asked_for(b"SET @@session.Session_Track_Transaction_Info = 'STATE'"));
+        assert!(is_asked_for(
+            b"SET @@session.Session_Track_Transaction_Info = 'STATE'"
+        ));
+        assert!(is_asked_for(b"SET session_track_system_variables = '*'"));
+        assert!(is_asked_for(
+            b"SET session_track_system_variables='autocommit,lock_wait_timeout'"
+        ));
+        assert!(!is_asked_for(b"SET session_track_system_variables='autocommit'"));
         assert!(!is_asked_for(b"SET session_track_schema = 1"));
     }
 }

@@ -18,7 +18,6 @@ pub(crate) const PROTOCOL_41: u32 = 1 << 9;
 pub(crate) const SSL: u32 = 1 << 11;
 pub(crate) const PLUGIN_AUTH: u32 = 1 << 19;
 pub(crate) const PLUGIN_AUTH_LENENC: u32 = 1 << 21;
-pub(crate) const SESSION_TRACK: u32 = 1 << 23;
 pub(crate) const DEPRECATE_EOF: u32 = 1 << 24;
 pub(crate) const OPTIONAL_METADATA: u32 = 1 << 25;
 pub(crate) const ZSTD: u32 = 1 << 26;

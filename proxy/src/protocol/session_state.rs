@@ -29,7 +29,11 @@ impl Entry {
     /// Whether it tells of what the proxy's own statements do: they set this one variable.
     fn is_of_ours(&self) -> bool {
         const VARIABLE: &[u8] = b"lock_wait_timeout";
-        self.kind == STATE_CHANGE || self.bytes.windows(VARIABLE.len()).any(|window| window == VARIABLE)
+        self.kind == STATE_CHANGE
+            || self
+                .bytes
+                .windows(VARIABLE.len())
+                .any(|window| window == VARIABLE)
     }
 }
 
@@ -55,7 +59,11 @@ pub(crate) fn for_client(payload: &[u8], told: Vec<Entry>) -> BytesMut {
     collect(&mut entries, payload);
     entries.sort_by_key(|entry| entry.kind);
     let length: usize = entries.iter().map(|entry| entry.bytes.len()).sum();
-    let flag = if length > 0 { status::SESSION_STATE_CHANGED } else { 0 };
+    let flag = if length > 0 {
+        status::SESSION_STATE_CHANGED
+    } else {
+        0
+    };
     let mut out = BytesMut::with_capacity(payload.len() + length + 12);
     out.put_slice(parts.counters);
     out.put_u16_le(parts.flags & !status::SESSION_STATE_CHANGED | flag);

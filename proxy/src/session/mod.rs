@@ -82,7 +82,7 @@ pub(crate) struct Session {
     pub(crate) statements: Statements,
     /// Locks are held that outlive their statement.
     pub(crate) locks: bool,
-    /// The client asked to be told of its transactions.
+    /// The client asked to be told of what the proxy's own statements do.
     pub(crate) tracked: bool,
     /// What the server told of the session in replies the client did not see.
     pub(crate) untold: Vec<Entry>,

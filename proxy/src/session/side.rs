@@ -84,7 +84,10 @@ impl ReplyReader {
             let seen = step(Expect::Query, self.place, &Head::of(payload), self.capabilities);
             self.keep(seen.kind, payload)?;
             self.status = seen.status.or(self.status);
-            if seen.status.is_some_and(|flags| flags & status::SESSION_STATE_CHANGED != 0) {
+            if seen
+                .status
+                .is_some_and(|flags| flags & status::SESSION_STATE_CHANGED != 0)
+            {
                 session_state::collect(&mut self.told, payload);
             }
             pipe.discard(HEADER_BYTES + header.length);

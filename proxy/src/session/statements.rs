@@ -115,7 +115,10 @@ impl Statements {
         if id != LAST_STATEMENT {
             return self.known.get(&id);
         }
-        let newest = self.awaiting.iter().rfind(|awaiting| !matches!(awaiting, Awaiting::Close(_)));
+        let newest = self
+            .awaiting
+            .iter()
+            .rfind(|awaiting| !matches!(awaiting, Awaiting::Close(_)));
         match newest {
             Some(Awaiting::Prepare(statement)) => Some(statement),
             Some(_) => None,
@@ -125,8 +128,7 @@ impl Statements {
 
     /// Whether an unanswered PREPARE may turn out to be a schema change of this id.
     pub(crate) fn may_become_change(&self, id: u32) -> bool {
-        let is_change =
-            |awaiting: &Awaiting| matches!(awaiting, Awaiting::Prepare(statement) if statement.change.is_some());
+        let is_change = |awaiting: &Awaiting| matches!(awaiting, Awaiting::Prepare(statement) if statement.change.is_some());
         id != LAST_STATEMENT && self.awaiting.iter().any(is_change)
     }
 
