@@ -4,7 +4,7 @@ use alterego_testkit::Flavor;
 use anyhow::{Result, bail};
 
 use crate::command::{Command, LAST_STATEMENT, Value};
-use crate::dialect::{BULK_UNIT_RESULTS, DEPRECATE_EOF, Dialect, MULTI, PROGRESS};
+use crate::dialect::{BULK_UNIT_RESULTS, DEPRECATE_EOF, Dialect, MULTI};
 use crate::login::{Account, ROOT, change_user_payload};
 use crate::packet::FRAME_MAX_BYTES;
 use crate::pair::{Pair, compare};
@@ -460,18 +460,17 @@ fn cached_metadata(dialect: &Dialect) -> Vec<Step> {
     ])
 }
 
-/// A schema change that the server does itself, slowly enough to report on it: the reports are no end of the reply.
+/// Schema changes that the server does itself, and reports on at each of their stages: the reports are no end of the reply.
 fn progress(dialect: &Dialect) -> Vec<Step> {
-    let slow = "ALTER TABLE t ADD slow INT DEFAULT (SLEEP(0.5)), ALGORITHM=COPY";
-    let mut steps = texts(dialect, &["SET progress_report_time = 1"]);
-    // In two dialects only, for it takes its time.
-    if dialect.extended & PROGRESS != 0 {
-        steps.extend(texts(
-            dialect,
-            &[slow, "SELECT 1", "ALTER TABLE nowhere ADD c INT"],
-        ));
-    }
-    steps
+    texts(
+        dialect,
+        &[
+            "ALTER TABLE t FORCE, ALGORITHM=COPY",
+            "SELECT 1",
+            "SELECT 1; ALTER TABLE t FORCE, ALGORITHM=COPY; SELECT 2",
+            "ALTER TABLE nowhere ADD c INT",
+        ],
+    )
 }
 
 const MYSQL_ACCOUNTS: &[&str] = &[
