@@ -10,8 +10,10 @@ use tokio::time::Instant;
 use super::Kept;
 use super::question::{INTERRUPTED, Put, interrupted};
 use super::settings::Settings;
+use super::tracking::{LEAVES_UNTOLD, OPENS};
 use crate::hooks::{Answer, Attempt, Question, Request, Verdict};
-use crate::protocol::ok::status;
+use crate::protocol::ok::{Error, status};
+use crate::protocol::session_state::Entry;
 use crate::protocol::shape::Expect;
 use crate::session::{Catch, Caught, End, PreparedChange, Reply, Session};
 
@@ -43,20 +45,13 @@ impl Session {
         prepared: Option<&Arc<PreparedChange>>,
     ) -> Result<(), End> {
         self.kept = None;
-        if self.locks {
-            return self
-                .leave_to_server(
-                    caught,
-                    text,
-                    "the session holds locks (LOCK TABLES, FLUSH … WITH READ LOCK)",
-                )
-                .await;
+        if let Some(reason) = self.must_not_be_asked() {
+            return self.leave_to_server(caught, text, reason).await;
         }
         let settings = match self.settings().await? {
             Ok(settings) => settings,
             Err(reply) if reply.error_code() == Some(INTERRUPTED) => {
-                self.answer_interrupted(caught);
-                return Ok(());
+                return self.answer_interrupted(caught).await;
             }
             Err(_) => {
                 return self
@@ -66,13 +61,39 @@ impl Session {
         };
         match self.ask_server(caught, text, prepared, &settings).await? {
             Course::Answered => Ok(()),
-            Course::Interrupted => {
-                self.answer_interrupted(caught);
-                Ok(())
-            }
+            Course::Interrupted => self.answer_interrupted(caught).await,
             Course::Forward(reason) => self.leave_to_server(caught, text, &reason).await,
             Course::CarryOut(request) => self.carry_out(caught, *request, &settings).await,
         }
+    }
+
+    /// Why no statement of the proxy's own may run on the session now.
+    fn must_not_be_asked(&self) -> Option<&'static str> {
+        if self.locks {
+            Some("the session holds locks (LOCK TABLES, FLUSH … WITH READ LOCK)")
+        } else if self.tracked {
+            Some("the session has its transactions or lock_wait_timeout tracked (session_track_…)")
+        } else {
+            None
+        }
+    }
+
+    /// Opens a transaction in the place of one that ended untold, so that the server ends it again and tells.
+    async fn reopen(&mut self) -> Result<(), End> {
+        if self.untold.iter().any(Entry::is_transaction) {
+            self.ask(OPENS).await?;
+        }
+        self.untold.clear();
+        Ok(())
+    }
+
+    /// Has the server tell with its next OK that a transaction ended: an ERR packet, which is the answer, cannot.
+    async fn leave_untold(&mut self) -> Result<(), End> {
+        if self.untold.iter().any(Entry::is_transaction) {
+            self.reopen().await?;
+            self.ask(LEAVES_UNTOLD).await?;
+        }
+        Ok(())
     }
 
     async fn ask_server(
@@ -153,9 +174,9 @@ impl Session {
                     return Ok(Some(Course::Answered));
                 }
                 Put::Refused { payload, error } => {
-                    self.answer(caught, sequence, &payload);
                     self.log(question.schema.as_deref(), &question.table, &error.message);
-                    self.kept = Some(Kept::error(error.code, error.message));
+                    self.leave_error(error).await?;
+                    self.answer(caught, sequence, &payload);
                     return Ok(Some(Course::Answered));
                 }
             }
@@ -227,10 +248,9 @@ impl Session {
                 Ok(())
             }
             Answer::Err { code, state, message } => {
-                self.answer_err(caught, sequence, code, &state, &message);
                 self.log(Some(&schema), &table, &message);
-                self.kept = Some(Kept::error(code, message));
-                Ok(())
+                let error = Error { code, state, message };
+                self.refuse(caught, sequence, error).await
             }
             Answer::Native { reason } if sequence == first => {
                 self.leave_to_server(caught, &text, &reason).await
@@ -242,6 +262,7 @@ impl Session {
                     &table,
                     &format!("left to the server, because {reason}"),
                 );
+                self.reopen().await?;
                 let reply = self.ask(&text).await?;
                 if let Reply::Ok { payload, .. } | Reply::Err { payload, .. } = reply {
                     self.answer(caught, sequence, &payload);
@@ -254,6 +275,7 @@ impl Session {
 
     /// Forwards the client's own bytes, unchanged.
     async fn leave_to_server(&mut self, caught: &Caught, text: &str, reason: &str) -> Result<(), End> {
+        self.reopen().await?;
         let start: String = text.chars().take(120).collect();
         tracing::info!(
             connection = self.server.connection_id,
@@ -269,17 +291,43 @@ impl Session {
         Ok(())
     }
 
-    fn answer_interrupted(&mut self, caught: &Caught) {
-        let error = interrupted();
+    async fn answer_interrupted(&mut self, caught: &Caught) -> Result<(), End> {
         let sequence = caught.header.sequence.wrapping_add(1);
+        self.refuse(caught, sequence, interrupted()).await
+    }
+
+    /// Answers with an error of the proxy's own.
+    async fn refuse(&mut self, caught: &Caught, sequence: u8, error: Error) -> Result<(), End> {
+        self.leave_error(error.clone()).await?;
         self.answer_err(caught, sequence, error.code, &error.state, &error.message);
+        Ok(())
+    }
+
+    /// Leaves behind in the session what an error leaves: its counts, the server's own diagnostics, and what is still to be
+    /// told of the transaction. The server takes a text of some length only, so the whole one is kept here, too.
+    async fn leave_error(&mut self, error: Error) -> Result<(), End> {
+        self.leave_untold().await?;
+        self.ask(&signal(&error)).await?;
         self.kept = Some(Kept::error(error.code, error.message));
+        Ok(())
     }
 
     fn log(&self, schema: Option<&str>, table: &str, outcome: &str) {
         let connection = self.server.connection_id;
         tracing::info!(connection, schema, table, "schema change: {outcome}");
     }
+}
+
+/// A statement that ends with this error. The text is in hexadecimal digits, which any mode and character set reads alike.
+fn signal(error: &Error) -> String {
+    const TEXT_MAX_CHARACTERS: usize = 128;
+    let text: String = error.message.chars().take(TEXT_MAX_CHARACTERS).collect();
+    let digits: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+    format!(
+        "SIGNAL SQLSTATE '{}' SET MYSQL_ERRNO={}, MESSAGE_TEXT=_utf8mb4 0x{digits}",
+        error.state.replace('\'', ""),
+        error.code
+    )
 }
 
 /// The table's name as it is written in a statement.
@@ -294,6 +342,19 @@ fn quoted(question: &Question) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_are_signalled_in_digits() {
+        let error = Error {
+            code: 1062,
+            state: "23000".to_owned(),
+            message: "'é' twice".to_owned(),
+        };
+        assert_eq!(
+            signal(&error),
+            "SIGNAL SQLSTATE '23000' SET MYSQL_ERRNO=1062, MESSAGE_TEXT=_utf8mb4 0x27c3a927207477696365"
+        );
+    }
 
     #[test]
     fn names_are_quoted_whole() {

@@ -6,6 +6,7 @@ mod hold;
 pub(crate) mod locks;
 mod question;
 mod settings;
+pub(crate) mod tracking;
 pub(crate) mod words;
 
 pub(crate) use diagnostics::{Diagnostics, Kept, Show};
@@ -83,8 +84,13 @@ impl Session {
 
     /// Forwards the preparation of a possible schema change, and remembers what it was prepared under.
     async fn prepare(&mut self, caught: &Caught, text: &str) -> Result<(), End> {
-        let settings = self.settings().await?.ok();
+        let settings = if self.tracked {
+            None
+        } else {
+            self.settings().await?.ok()
+        };
         self.kept = None;
+        self.untold.clear();
         let change = settings.and_then(|settings| {
             let mode = settings.mode();
             let verdict = self.shared.hooks.inspect(text, mode);

@@ -12,11 +12,13 @@ pub(crate) enum Opening {
     Show,
     /// It may take or release locks that outlive it: `LOCK`, `UNLOCK`, `FLUSH`, `BACKUP`.
     Locks,
+    /// `SET`: it may have the session's transactions tracked.
+    Setting,
     /// None of these.
     Other,
 }
 
-const OPENINGS: [(&[u8], Opening); 9] = [
+const OPENINGS: [(&[u8], Opening); 10] = [
     (b"ALTER", Opening::Change),
     (b"CREATE", Opening::Change),
     (b"DROP", Opening::Change),
@@ -26,6 +28,7 @@ const OPENINGS: [(&[u8], Opening); 9] = [
     (b"UNLOCK", Opening::Locks),
     (b"FLUSH", Opening::Locks),
     (b"BACKUP", Opening::Locks),
+    (b"SET", Opening::Setting),
 ];
 
 /// Reads the first word; `None` when the text ends before or within it, so that more text could change the answer.
@@ -169,6 +172,7 @@ mod tests {
         check("--alter", Opening::Other);
         check("show migrations", Opening::Show);
         check("FLUSH TABLES", Opening::Locks);
+        check("set autocommit=0", Opening::Setting);
         check("", Opening::Other);
     }
 

@@ -12,6 +12,10 @@ pub(crate) const STMT_CLOSE: u8 = 0x19;
 pub(crate) const RESET_CONNECTION: u8 = 0x1f;
 /// MariaDB's execution of a statement for many rows.
 pub(crate) const STMT_BULK_EXECUTE: u8 = 0xfa;
+/// What an execution has at least behind its command byte: the statement's id, flags, a count.
+pub(crate) const EXECUTE_MIN_BYTES: usize = 9;
+/// The flags of an execution that ask for a cursor of any kind.
+pub(crate) const CURSOR: u8 = 0x07;
 /// MariaDB's "the statement prepared last".
 pub(crate) const LAST_STATEMENT: u32 = u32::MAX;
 

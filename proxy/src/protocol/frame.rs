@@ -201,6 +201,32 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_cut_in_any_way_are_the_same_packets(
+            bytes in proptest::collection::vec(proptest::prelude::prop_oneof![
+                3 => proptest::prelude::Just(0u8), 1 => 0u8..9, 1 => proptest::prelude::any::<u8>(),
+            ], 0..300),
+            cuts in proptest::collection::vec(1usize..20, 1..20),
+        ) {
+            let found = |cuts: &[usize]| {
+                let (mut frames, mut found, mut rest) = (Frames::default(), Vec::new(), &bytes[..]);
+                for size in cuts.iter().cycle() {
+                    let (mut piece, after) = rest.split_at((*size).min(rest.len()));
+                    while let Some(head) = frames.next(&mut piece) {
+                        found.push(head);
+                    }
+                    rest = after;
+                    if rest.is_empty() {
+                        break;
+                    }
+                }
+                (found, frames.at_boundary())
+            };
+            proptest::prop_assert_eq!(found(&cuts), found(&[bytes.len().max(1)]));
+        }
+    }
+
     #[test]
     fn a_long_packet_is_one_packet() {
         let mut stream = vec![0xff, 0xff, 0xff, 0];

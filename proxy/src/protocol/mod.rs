@@ -14,4 +14,5 @@ pub(crate) mod query;
 pub(crate) mod reader;
 pub(crate) mod reply;
 pub(crate) mod resultset;
+pub(crate) mod session_state;
 pub(crate) mod shape;

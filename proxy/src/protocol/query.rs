@@ -96,6 +96,15 @@ mod tests {
         assert_eq!(text(b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01", WITH), None);
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_panic(body in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..80)) {
+            if let Some(found) = text(&body, WITH) {
+                proptest::prop_assert!(body.ends_with(found));
+            }
+        }
+    }
+
     #[test]
     fn own_payloads_are_read_back() {
         for capabilities in [WITH, Capabilities::default()] {

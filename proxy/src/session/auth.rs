@@ -32,6 +32,8 @@ pub(crate) const LOGIN_PACKET_MAX_BYTES: usize = 1 << 20;
 /// The shortest block: an RSA key of 1024 bits. No password is as long.
 const BLOCK_MIN_BYTES: usize = 128;
 const FULL_AUTHENTICATION: &[u8] = &[0x01, 0x04];
+/// The server has seen enough: its OK follows, and the client does not answer.
+const FAST_AUTHENTICATION: &[u8] = &[0x01, 0x03];
 /// What a key's PEM form stands behind.
 const MORE_DATA: u8 = 0x01;
 /// What a client without a plugin's name answers for.
@@ -126,6 +128,8 @@ pub(crate) struct Exchange<'a> {
     envelope: Option<(First, Vec<u8>)>,
     /// How far the client's sequence numbers are before the server's.
     ahead: u8,
+    /// The server has spoken and the client may answer. What it sends unasked behind a change of user is the next command.
+    asked: bool,
 }
 
 impl<'a> Exchange<'a> {
@@ -138,6 +142,7 @@ impl<'a> Exchange<'a> {
             own: Own::Relay,
             envelope: None,
             ahead,
+            asked: false,
         }
     }
 
@@ -182,11 +187,14 @@ impl<'a> Exchange<'a> {
                     return Ok(end);
                 }
             }
-            while let Some((header, payload)) = peek_packet(wire.up.undecided()) {
-                let payload = payload.to_vec();
-                self.heard_client(wire, header, payload).await?;
+            if self.asked {
+                if let Some((header, payload)) = peek_packet(wire.up.undecided()) {
+                    let payload = payload.to_vec();
+                    self.asked = false;
+                    self.heard_client(wire, header, payload).await?;
+                }
+                check_size(wire.up.undecided())?;
             }
-            check_size(wire.up.undecided())?;
             check_size(wire.down.undecided())?;
             login_arrival(wire).await?;
         }
@@ -203,6 +211,7 @@ impl<'a> Exchange<'a> {
             self.send_encrypted(wire, header, password, key)?;
             return Ok(None);
         }
+        self.asked = payload != FAST_AUTHENTICATION;
         match payload.first() {
             Some(0x00) => {
                 self.relay_down(wire, header);

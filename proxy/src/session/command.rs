@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Session;
 use super::statements::{PreparedChange, Statements};
 use crate::hooks::{ReadMode, Verdict};
-use crate::intercept::{Diagnostics, Opening, Show, locks, words};
+use crate::intercept::{Diagnostics, Opening, Show, locks, tracking, words};
 use crate::protocol::capabilities::Capabilities;
 use crate::protocol::command::{self as code, expected};
 use crate::protocol::frame::{Frames, HEADER_BYTES, Header};
@@ -177,6 +177,11 @@ impl Session {
         let Some((code, body)) = undecided.get(HEADER_BYTES..).and_then(<[u8]>::split_first) else {
             return Some(Step::More);
         };
+        if header.sequence != 0 {
+            // A command with another number is the server's to refuse, and it closes the connection.
+            self.forward(header, expected(*code));
+            return None;
+        }
         let body = body.get(..header.length - 1).unwrap_or(body);
         let is_whole = body.len() == header.length - 1 && !header.is_continued();
         let front = Front {
@@ -259,7 +264,7 @@ impl Session {
                 }
                 _ => {}
             },
-            Opening::Locks | Opening::Other => {}
+            Opening::Locks | Opening::Setting | Opening::Other => {}
         }
         FORWARD
     }
@@ -286,14 +291,28 @@ impl Session {
             return if front.is_whole { FORWARD } else { Decision::More };
         };
         let statement = self.statements.get(id);
-        if let Some(change) = statement.and_then(|statement| statement.change.clone()) {
+        let change = statement.and_then(|statement| statement.change.clone());
+        if let Some(change) = change.filter(|_| self.executes_changes(front)) {
             return if front.is_whole {
                 Decision::Catch(Catch::Execute(change))
             } else {
                 Decision::More
             };
         }
+        if statement.is_none() && self.statements.may_become_change(id) {
+            return Decision::More;
+        }
         FORWARD
+    }
+
+    /// Whether the server would execute a schema change by this command: none does in bulk or by one that is cut short, and
+    /// MySQL not with a cursor.
+    fn executes_changes(&self, front: &Front<'_>) -> bool {
+        if front.is_whole && front.body.len() < code::EXECUTE_MIN_BYTES {
+            return false;
+        }
+        let flags = front.body.get(4).copied().unwrap_or_default();
+        front.code == code::STMT_EXECUTE && (self.server.is_mariadb || flags & code::CURSOR == 0)
     }
 
     /// The text, if the hooks may want it in any mode the session could be reading it in. Which one it is costs a
@@ -355,9 +374,12 @@ impl Session {
                 self.kept = None;
                 if header.length <= INSPECTED_MAX_BYTES
                     && let Some(text) = query::text(body, self.capabilities)
-                    && words::opening_of_whole(text) == Opening::Locks
                 {
-                    self.locks = locks::change(text).unwrap_or(self.locks);
+                    match words::opening_of_whole(text) {
+                        Opening::Locks => self.locks = locks::change(text).unwrap_or(self.locks),
+                        Opening::Setting => self.tracked |= tracking::is_asked_for(text),
+                        _ => {}
+                    }
                 }
             }
             code::STMT_PREPARE => {
@@ -374,6 +396,7 @@ impl Session {
             code::RESET_CONNECTION | code::CHANGE_USER => {
                 self.kept = None;
                 self.locks = false;
+                self.tracked = false;
                 self.statements.clear();
             }
             _ => {}
@@ -387,15 +410,9 @@ impl Session {
             self.tracker.expect(expect);
         }
         self.wire.up.approve(HEADER_BYTES);
-        self.phase = match expect {
-            Some(Expect::Endless) => {
-                self.visitor.leave();
-                Phase::Blind
-            }
-            _ => Phase::Passing {
-                left: header.length,
-                continued: header.is_continued(),
-            },
+        self.phase = Phase::Passing {
+            left: header.length,
+            continued: header.is_continued(),
         };
     }
 

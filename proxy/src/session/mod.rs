@@ -32,6 +32,7 @@ use crate::hooks::Hooks;
 use crate::intercept::Kept;
 use crate::protocol::capabilities::{Capabilities, PROTOCOL_41};
 use crate::protocol::reply::ReplyTracker;
+use crate::protocol::session_state::Entry;
 use crate::stop::Stop;
 use crate::stream::Stream;
 use crate::tls::PasswordKey;
@@ -90,6 +91,10 @@ pub(crate) struct Session {
     pub(crate) statements: Statements,
     /// Locks are held that outlive their statement.
     pub(crate) locks: bool,
+    /// The client asked to be told of what the proxy's own statements do.
+    pub(crate) tracked: bool,
+    /// What the server told of the session in replies the client did not see.
+    pub(crate) untold: Vec<Entry>,
     /// The diagnostics the statement before this one left, if the server does not have them.
     pub(crate) kept: Option<Kept>,
     /// The command at the front has been held at the gate already.
@@ -151,6 +156,8 @@ impl Session {
             phase,
             statements: Statements::default(),
             locks: false,
+            tracked: false,
+            untold: Vec::new(),
             kept: None,
             gate_passed: false,
             visitor: shared.gate.visitor(),

@@ -5,12 +5,18 @@ use super::{Caught, End, Session};
 use crate::hooks::{Grid, Progress};
 use crate::protocol::frame::peek_packet;
 use crate::protocol::login::First;
-use crate::protocol::{answer, progress, resultset};
+use crate::protocol::{answer, progress, resultset, session_state};
 
 impl Session {
-    /// Answers the caught command with this payload and takes the command away.
+    /// Answers the caught command with this payload and takes the command away. An OK also tells what is still untold.
     pub(crate) fn answer(&mut self, caught: &Caught, sequence: u8, payload: &[u8]) {
-        self.wire.down.send(sequence, payload);
+        let untold = std::mem::take(&mut self.untold);
+        if payload.first() == Some(&0x00) {
+            let payload = session_state::for_client(payload, untold);
+            self.wire.down.send(sequence, &payload);
+        } else {
+            self.wire.down.send(sequence, payload);
+        }
         self.consume(caught.header);
     }
 

@@ -11,9 +11,10 @@ use super::wire::{Arrival, Pipe};
 use super::{End, Session};
 use crate::protocol::capabilities::Capabilities;
 use crate::protocol::frame::{HEADER_BYTES, Head, Header, peek_packet};
-use crate::protocol::ok::{self, Error};
+use crate::protocol::ok::{self, Error, status};
 use crate::protocol::query;
 use crate::protocol::reader::Reader;
+use crate::protocol::session_state::{self, Entry};
 use crate::protocol::shape::{Expect, Kind, Place, Step, step};
 
 /// The longest packet of a side statement's reply.
@@ -61,6 +62,8 @@ pub(crate) struct ReplyReader {
     rows: Vec<Row>,
     found: Option<Reply>,
     status: Option<u16>,
+    /// What it told of the session.
+    told: Vec<Entry>,
 }
 
 impl ReplyReader {
@@ -71,6 +74,7 @@ impl ReplyReader {
             rows: Vec::new(),
             found: None,
             status: None,
+            told: Vec::new(),
         }
     }
 
@@ -80,6 +84,12 @@ impl ReplyReader {
             let seen = step(Expect::Query, self.place, &Head::of(payload), self.capabilities);
             self.keep(seen.kind, payload)?;
             self.status = seen.status.or(self.status);
+            if seen
+                .status
+                .is_some_and(|flags| flags & status::SESSION_STATE_CHANGED != 0)
+            {
+                session_state::collect(&mut self.told, payload);
+            }
             pipe.discard(HEADER_BYTES + header.length);
             match seen.step {
                 Step::At(place) => self.place = place,
@@ -146,6 +156,7 @@ impl Session {
         loop {
             if let Some(reply) = reader.read(&mut self.wire.down)? {
                 self.tracker.status = reader.status.unwrap_or(self.tracker.status);
+                session_state::merge(&mut self.untold, std::mem::take(&mut reader.told));
                 self.settle();
                 return Ok(reply);
             }

@@ -14,7 +14,7 @@ const TEXT_MAX_BYTES: usize = 16 << 10;
 const TEXTS_MAX_BYTES: usize = 1 << 20;
 
 /// A prepared schema change that may be done online.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct PreparedChange {
     pub(crate) sql: String,
     /// The default schema and the reading mode at the time: they are part of what was prepared.
@@ -29,12 +29,20 @@ pub(crate) struct Prepared {
     pub(crate) change: Option<Arc<PreparedChange>>,
 }
 
+/// What happens to the statements once the server has answered so far.
+#[derive(Debug)]
+enum Awaiting {
+    Prepare(Prepared),
+    Close(u32),
+    Clear,
+}
+
 /// All of a session's prepared statements.
 #[derive(Debug, Default)]
 pub(crate) struct Statements {
     known: HashMap<u32, Prepared>,
-    /// Statements whose PREPARE is not answered yet, in order.
-    awaiting: VecDeque<Prepared>,
+    /// PREPAREs that are not answered yet, and what was sent behind them.
+    awaiting: VecDeque<Awaiting>,
     last: Option<u32>,
     text_bytes: usize,
 }
@@ -46,39 +54,60 @@ impl Statements {
             |text: &&[u8]| text.len() <= TEXT_MAX_BYTES && self.text_bytes + text.len() <= TEXTS_MAX_BYTES;
         let text = text.filter(fits).map(Bytes::copy_from_slice);
         self.text_bytes += text.as_ref().map_or(0, Bytes::len);
-        self.awaiting.push_back(Prepared { text, change });
+        let statement = Prepared { text, change };
+        self.awaiting.push_back(Awaiting::Prepare(statement));
     }
 
     /// The oldest unanswered PREPARE succeeded.
     pub(crate) fn prepared(&mut self, id: u32) {
-        if let Some(statement) = self.awaiting.pop_front()
+        if let Some(Awaiting::Prepare(statement)) = self.awaiting.pop_front()
             && let Some(replaced) = self.known.insert(id, statement)
         {
             self.forget(&replaced);
         }
         self.last = Some(id);
+        self.catch_up();
     }
 
     /// The oldest unanswered PREPARE failed.
     pub(crate) fn failed(&mut self) {
-        if let Some(statement) = self.awaiting.pop_front() {
+        if let Some(Awaiting::Prepare(statement)) = self.awaiting.pop_front() {
             self.forget(&statement);
         }
         self.last = None;
+        self.catch_up();
     }
 
     pub(crate) fn close(&mut self, id: u32) {
-        if let Some(statement) = self.known.remove(&id) {
-            self.forget(&statement);
-        }
+        self.awaiting.push_back(Awaiting::Close(id));
+        self.catch_up();
     }
 
     /// The session was reset: its statements are gone.
     pub(crate) fn clear(&mut self) {
-        for statement in std::mem::take(&mut self.known).into_values() {
-            self.forget(&statement);
+        self.awaiting.push_back(Awaiting::Clear);
+        self.catch_up();
+    }
+
+    /// Does what stands before the oldest unanswered PREPARE.
+    fn catch_up(&mut self) {
+        loop {
+            match self.awaiting.front() {
+                None | Some(Awaiting::Prepare(_)) => return,
+                Some(&Awaiting::Close(id)) => {
+                    if let Some(statement) = self.known.remove(&id) {
+                        self.forget(&statement);
+                    }
+                }
+                Some(Awaiting::Clear) => {
+                    for statement in std::mem::take(&mut self.known).into_values() {
+                        self.forget(&statement);
+                    }
+                    self.last = None;
+                }
+            }
+            self.awaiting.pop_front();
         }
-        self.last = None;
     }
 
     /// The statement an EXECUTE names; `None` if it is unknown.
@@ -86,7 +115,21 @@ impl Statements {
         if id != LAST_STATEMENT {
             return self.known.get(&id);
         }
-        self.awaiting.back().or_else(|| self.known.get(&self.last?))
+        let newest = self
+            .awaiting
+            .iter()
+            .rfind(|awaiting| !matches!(awaiting, Awaiting::Close(_)));
+        match newest {
+            Some(Awaiting::Prepare(statement)) => Some(statement),
+            Some(_) => None,
+            None => self.known.get(&self.last?),
+        }
+    }
+
+    /// Whether an unanswered PREPARE may turn out to be a schema change of this id.
+    pub(crate) fn may_become_change(&self, id: u32) -> bool {
+        let is_change = |awaiting: &Awaiting| matches!(awaiting, Awaiting::Prepare(statement) if statement.change.is_some());
+        id != LAST_STATEMENT && self.awaiting.iter().any(is_change)
     }
 
     fn forget(&mut self, statement: &Prepared) {
@@ -117,6 +160,27 @@ mod tests {
         assert_eq!(text(&statements, 5), None);
         statements.prepared(6);
         assert!(statements.get(6).is_none());
+    }
+
+    #[test]
+    fn what_was_sent_behind_a_preparation_happens_behind_it() {
+        let mut statements = Statements::default();
+        statements.announce(Some(b"first"), None);
+        statements.close(1);
+        statements.announce(Some(b"second"), None);
+        statements.clear();
+        statements.announce(Some(b"third"), None);
+        statements.prepared(1);
+        assert_eq!(text(&statements, 1), None);
+        statements.prepared(2);
+        assert_eq!(text(&statements, 2), None);
+        statements.prepared(3);
+        assert_eq!(text(&statements, LAST_STATEMENT), Some(&b"third"[..]));
+        assert!(!statements.may_become_change(4));
+        statements.announce(None, Some(Arc::default()));
+        assert!(statements.may_become_change(4));
+        statements.failed();
+        assert!(!statements.may_become_change(4));
     }
 
     #[test]
