@@ -34,8 +34,8 @@ test: servers ## Runs all tests, against real servers of both kinds
 lint: ## Checks format, lints and scripts
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	bash -n scripts/provide-servers .ci/run
-	@if command -v shellcheck >/dev/null; then set -x; shellcheck scripts/provide-servers .ci/run; fi
+	for script in scripts/provide-servers scripts/debian-archive .ci/run; do bash -n "$$script" || exit; done
+	@if command -v shellcheck >/dev/null; then set -x; shellcheck scripts/provide-servers scripts/debian-archive .ci/run; fi
 
 doc: ## Builds the documentation of the crates
 	$(CARGO) doc --locked --workspace --no-deps

@@ -1,0 +1,3 @@
+CLIENTS = []
+class Habits: pass
+def run(): pass

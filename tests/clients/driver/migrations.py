@@ -1,0 +1,3 @@
+TOOLS = []
+class Tool: pass
+def run(): pass
