@@ -6,7 +6,7 @@ SERVER ?= mysql
 export SERVER
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint doc servers
+.PHONY: help demo test bench clients lint doc servers
 
 help: ## Says what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -30,6 +30,10 @@ test: servers ## Runs all tests, against real servers of both kinds
 	  set -x; $(CARGO) test --locked --workspace --no-fail-fast; \
 	fi
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
+
+clients: ## Tries real clients and migration tools, fetched from their registries (CLIENTS="django mysql2": some only)
+	$(CARGO) build --locked --bin alterego
+	ALTEREGO_BIN=target/debug/alterego tests/clients/run $(CLIENTS)
 
 lint: ## Checks format, lints and scripts
 	$(CARGO) fmt --all --check

@@ -131,10 +131,9 @@ CLIENTS = [
     Client("mariadb-dump, mariadb-binlog", dump, ("mariadb",)),
     python_client("PyMySQL", "PyMySQL", "with_pymysql.py"),
     Client("mysqlclient", mysqlclient),
-    python_client("mysql-connector-python (C)", "mysql-connector-python", "with_connector_python.py", {"PURE": "no"}),
-    python_client("mysql-connector-python (pure)", "mysql-connector-python", "with_connector_python.py", {"PURE": "yes"}),
-    python_client("asyncmy", "asyncmy", "with_async.py", {"ASYNC_DRIVER": "asyncmy"}),
-    python_client("aiomysql", "aiomysql", "with_async.py", {"ASYNC_DRIVER": "aiomysql"}),
+    python_client("mysql-connector-python", "mysql-connector-python", "with_connector_python.py"),
+    # At the server itself, too, asyncmy loses a statement that needs more than one packet.
+    python_client("asyncmy", "asyncmy", "with_asyncmy.py", {"BLOB_MIB": "15"}),
     node_client("mysql2 (Node)", "mysql2", "with_mysql2.mjs"),
     node_client("mariadb (Node)", "mariadb", "with_mariadb.mjs"),
     rust_client("sqlx"),

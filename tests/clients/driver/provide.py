@@ -4,6 +4,7 @@ An environment is made once and made again when its recipe changes. What a machi
 `Unavailable` with the reason, which the table then shows.
 """
 
+import fcntl
 import functools
 import hashlib
 import inspect
@@ -48,14 +49,22 @@ def environment(make):
         for name in ("requirements.txt", "package-lock.json"):
             recipe.update((HERE / name).read_bytes())
         folder = CACHE / f"{make.__name__}-{recipe.hexdigest()[:12]}"
-        if not (folder / "complete").exists():
-            print(f"clients: providing {make.__name__} in {folder}", flush=True)
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            make(folder)
-            (folder / "complete").touch()
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with open(CACHE / f"{make.__name__}.lock", "w") as lock:
+            # A second caller waits here and then finds it finished.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            fill(make, folder)
         return folder
     return provide
+
+
+def fill(make, folder):
+    if not (folder / "complete").exists():
+        print(f"clients: providing {make.__name__} in {folder}", flush=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        make(folder)
+        (folder / "complete").touch()
 
 
 @environment

@@ -112,17 +112,15 @@ class Server:
             raise RuntimeError(f"{done.stderr.strip()}: {sql[:200]}")
         return [line.split("\t") for line in done.stdout.splitlines()]
 
-    def migrations_done(self):
-        """How many migrations of alterego have ended well on this server."""
-        if not self.sql("SELECT 1 FROM information_schema.tables WHERE table_schema='alterego' AND table_name='migrations'"):
-            return 0
-        return int(self.sql("SELECT COUNT(*) FROM alterego.migrations WHERE phase = 'done'")[0][0])
-
-    def left_over(self):
-        """Ghosts and old tables; empty when nothing is under way."""
-        return [row[0] for row in self.sql(
-            "SELECT CONCAT(table_schema, '.', table_name) FROM information_schema.tables"
-            " WHERE table_schema LIKE '%\\_\\_ghost' OR table_schema LIKE '%\\_\\_old'")]
+    def left_over(self, seconds=60):
+        """Ghosts and old tables that do not go away; a replaced table goes soon after the client has its answer."""
+        deadline = time.monotonic() + seconds
+        while True:
+            rows = self.sql("SELECT CONCAT(table_schema, '.', table_name) FROM information_schema.tables"
+                            " WHERE table_schema LIKE '%\\_\\_ghost' OR table_schema LIKE '%\\_\\_old'")
+            if not rows or time.monotonic() > deadline:
+                return [row[0] for row in rows]
+            time.sleep(0.1)
 
 
 class Alterego:
@@ -149,3 +147,7 @@ class Alterego:
             self.process.wait(30)
         except subprocess.TimeoutExpired:
             self.process.kill()
+
+    def done_online(self):
+        """How many schema changes it has carried out itself."""
+        return self.log.read_text(errors="replace").count("schema change: done online")

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # The command-line client, fed by a file: CLIENT is the program with its options.
 set -euo pipefail
-rows=$(mktemp) blob=$(mktemp)
-trap 'rm -f "$rows" "$blob"' EXIT
-for i in {1..3000}; do printf 'loaded %s\t%s\n' "$i" "$i"; done >"$rows"
-{ printf "INSERT INTO item (name, data) VALUES ('blob', 0x"; head -c 41943040 /dev/zero | tr '\0' '7'; printf ');\n'; } >"$blob"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+for i in {1..3000}; do printf 'loaded %s\t%s\n' "$i" "$i"; done >rows
+{ printf "INSERT INTO item (name, data) VALUES ('blob', 0x"; head -c 41943040 /dev/zero | tr '\0' '7'; printf ');\n'; } >blob.sql
 export MYSQL_PWD=$DB_PASSWORD
 read -ra client <<<"$CLIENT"
 client+=(-h 127.0.0.1 -P "$DB_PORT" --protocol=tcp -u "$DB_USER" --default-character-set=utf8mb4 --local-infile=1
@@ -22,7 +23,7 @@ PREPARE p FROM 'SELECT name FROM item WHERE amount >= ?';
 SET @least = 1;
 EXECUTE p USING @least;
 DEALLOCATE PREPARE p;
-LOAD DATA LOCAL INFILE '$rows' INTO TABLE item (name, amount);
+LOAD DATA LOCAL INFILE 'rows' INTO TABLE item (name, amount);
 BEGIN;
 DELETE FROM item WHERE name LIKE 'loaded%';
 ROLLBACK;
@@ -42,7 +43,7 @@ CALL two();
 USE mysql
 SELECT DATABASE();
 USE $DB_SCHEMA
-source $blob
+source blob.sql
 SELECT LENGTH(data), CRC32(data) FROM item WHERE name = 'blob';
 ALTER TABLE item MODIFY quantity BIGINT NOT NULL DEFAULT 0, ADD note VARCHAR(20) DEFAULT 'žluť' AFTER name;
 SHOW WARNINGS;

@@ -17,7 +17,7 @@ ROWS = [
     ("quotes ' \" \\ %s ?", decimal.Decimal("0.0001"), datetime.date(2000, 1, 1),
      datetime.datetime(2000, 1, 1), 0, -1e300, b""),
 ]
-BLOB = bytes(range(256)) * (20 * 1024 * 4)
+BLOB = bytes(range(256)) * (int(os.environ.get("BLOB_MIB", 20)) * 1024 * 4)
 ALTER = "ALTER TABLE item MODIFY quantity BIGINT NOT NULL DEFAULT 0, ADD note VARCHAR(20) DEFAULT 'žluť' AFTER name"
 warnings.simplefilter("ignore")
 

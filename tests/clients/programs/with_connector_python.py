@@ -1,7 +1,5 @@
-import os
-
 import mysql.connector
 import scenario
 
-connection = mysql.connector.connect(**scenario.PLACE, database=scenario.SCHEMA, use_pure=os.environ["PURE"] == "yes")
+connection = mysql.connector.connect(**scenario.PLACE, database=scenario.SCHEMA)
 scenario.run(connection, mysql.connector.Error, lambda: connection.cursor(prepared=True))

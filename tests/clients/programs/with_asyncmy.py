@@ -1,12 +1,7 @@
-"""asyncmy and aiomysql, which have one interface; ASYNC_DRIVER says which."""
-
 import asyncio
-import importlib
-import os
 
+import asyncmy
 import scenario
-
-driver = importlib.import_module(os.environ["ASYNC_DRIVER"])
 
 
 class Waiting:
@@ -28,10 +23,7 @@ class Waiting:
 
 class Connection(Waiting):
     def cursor(self):
-        async def make():
-            result = self._inner.cursor()
-            return await result if hasattr(result, "__await__") else result
-        return Waiting(self._loop.run_until_complete(make()), self._loop)
+        return Waiting(self._inner.cursor(), self._loop)
 
 
 loop = asyncio.new_event_loop()
@@ -39,7 +31,6 @@ asyncio.set_event_loop(loop)
 
 
 async def connect():
-    return await driver.connect(**scenario.PLACE, db=scenario.SCHEMA, charset="utf8mb4")
+    return await asyncmy.connect(**scenario.PLACE, db=scenario.SCHEMA, charset="utf8mb4")
 
-scenario.run(Connection(loop.run_until_complete(connect()), loop), driver.errors.MySQLError
-             if hasattr(driver, "errors") else driver.MySQLError)
+scenario.run(Connection(loop.run_until_complete(connect()), loop), asyncmy.errors.MySQLError)
