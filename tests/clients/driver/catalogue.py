@@ -17,7 +17,6 @@ class Client:
     name: str
     prepare: Callable
     servers: tuple = ("mysql", "mariadb")
-    remark: str = ""
 
 
 def pip_version(folder, package):
@@ -98,6 +97,12 @@ def java_client(name, find):
     return Client(name, prepare)
 
 
+def connector_j_2(server):
+    if server.flavor == "mysql":
+        raise provide.Unavailable("MySQL 9 itself answers its prepared statements with 1835, Malformed communication packet")
+    return java_client("", debian_jar).prepare(server)
+
+
 def debian_jar():
     return provide.debian() / "root/usr/share/java/mariadb-java-client.jar"
 
@@ -143,6 +148,6 @@ CLIENTS = [
     perl_client("DBD::MariaDB", "MariaDB"),
     Client("PHP mysqlnd (mysqli, PDO)", php),
     Client("Ruby mysql2", ruby),
-    java_client("MariaDB Connector/J 2", debian_jar),
+    Client("MariaDB Connector/J 2", connector_j_2),
     java_client("MariaDB Connector/J 3", lambda: liquibase_folder() / "mariadb-java-client.jar"),
 ]

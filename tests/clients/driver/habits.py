@@ -50,7 +50,7 @@ class Terminal:
             except OSError:
                 read = b""
             if not read:
-                raise RuntimeError(f"{pattern!r} is not on the screen:\n{self.screen[-1500:]}")
+                raise RuntimeError(f"{pattern!r} is not on the screen:\n{self.screen[-1500:]!r}")
             self.screen += read.decode(errors="replace").replace("\r", "")
         self.screen = self.screen[match.end():]
         return match
@@ -80,7 +80,7 @@ def run(_entry, command, environment, server, alterego):
 
 def sit_down(terminal, server, another_session, held):
     """All the habits, one after the other in one session."""
-    prompt = r"\n(mysql|MariaDB \[\w+\])> "
+    prompt = r"(mysql|MariaDB \[\w+\])> "
     terminal.expect(prompt)
 
     def ask(text, pattern):

@@ -28,7 +28,8 @@ class Unavailable(Exception):
     """Why an environment cannot be had on this machine."""
 
 
-def call(*command, **options):
+def call(*command, failure=Unavailable, **options):
+    """What a command prints. `failure` is RuntimeError where the project's own program may be at fault."""
     try:
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True, stdin=subprocess.DEVNULL,
                               **options)
@@ -36,7 +37,7 @@ def call(*command, **options):
         raise Unavailable(f"there is no {error.filename} here") from error
     if done.returncode:
         last = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
-        raise Unavailable(f"{Path(str(command[0])).name} failed: {last[:200]}")
+        raise failure(f"{Path(str(command[0])).name} failed: {last[:200]}\n{done.stderr[-1500:]}")
     return done.stdout
 
 
@@ -114,17 +115,18 @@ def rust():
     library = connector_c()
     target = CACHE / "rust-target"
     version = call("sed", "-n", r's/^#define MARIADB_PACKAGE_VERSION "\(.*\)"/\1/p', library / "include/mariadb_version.h")
-    call("cargo", "build", "--locked", "--manifest-path", HERE / "rust/Cargo.toml", "--target-dir", target, env={
+    call("cargo", "fetch", "--locked", "--manifest-path", HERE / "rust/Cargo.toml")
+    call("cargo", "build", "--locked", "--offline", "--manifest-path", HERE / "rust/Cargo.toml", "--target-dir", target, env={
         **os.environ, "MYSQLCLIENT_LIB_DIR": str(library), "MYSQLCLIENT_LIBNAME": "mariadb",
         "MYSQLCLIENT_VERSION": version.strip(),
-        "CARGO_PROFILE_DEV_DEBUG": "0", "RUSTFLAGS": f"-Clink-arg=-Wl,-rpath,{library}"})
+        "CARGO_PROFILE_DEV_DEBUG": "0", "RUSTFLAGS": f"-Clink-arg=-Wl,-rpath,{library}"}, failure=RuntimeError)
     return target / "debug"
 
 
 @functools.cache
 def java_classes():
     classes = CACHE / "java-classes"
-    call("javac", "-encoding", "UTF-8", "-d", classes, HERE / "programs/Connector.java")
+    call("javac", "-encoding", "UTF-8", "-d", classes, HERE / "programs/Connector.java", failure=RuntimeError)
     return classes
 
 

@@ -1,8 +1,10 @@
 import java.math.BigDecimal;
 import java.math.BigInteger;
 import java.sql.*;
-import java.time.*;
-import java.util.*;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 
 /** The ordinary operations of MariaDB Connector/J, with statements prepared by the driver and by the server. */
 class Connector {
