@@ -4,6 +4,7 @@ CARGO ?= cargo
 # Which server the demo and the benchmark use: mysql or mariadb.
 SERVER ?= mysql
 export SERVER
+SCRIPTS := scripts/provide-servers scripts/debian-archive .ci/run $(wildcard tests/clients/*/*.sh)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test bench clients lint doc servers
@@ -38,8 +39,8 @@ clients: ## Tries real clients and migration tools, fetched from their registrie
 lint: ## Checks format, lints and scripts
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	for script in scripts/provide-servers scripts/debian-archive .ci/run; do bash -n "$$script" || exit; done
-	@if command -v shellcheck >/dev/null; then set -x; shellcheck scripts/provide-servers scripts/debian-archive .ci/run; fi
+	for script in $(SCRIPTS); do bash -n "$$script" || exit; done
+	@if command -v shellcheck >/dev/null; then set -x; shellcheck $(SCRIPTS); fi
 
 doc: ## Builds the documentation of the crates
 	$(CARGO) doc --locked --workspace --no-deps

@@ -6,6 +6,7 @@ from .servers import ROOT, Server
 
 DOCS = ROOT / "docs/clients.md"
 BEGIN, END = "<!-- table: begin, written by tests/clients/run --write-docs -->", "<!-- table: end -->"
+HEAD = "| client | version | server | what | result | remark |\n|---|---|---|---|---|---|"
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,23 @@ def show(row):
 
 
 def table(rows):
-    lines = ["| client | version | server | what | result | remark |", "|---|---|---|---|---|---|"]
-    return "\n".join(lines + ["| " + " | ".join(row.cells()) + " |" for row in rows])
+    return "\n".join([HEAD, *map(line, (row.cells() for row in rows))])
+
+
+def line(cells):
+    return "| " + " | ".join(cells) + " |"
 
 
 def write_docs(rows):
-    text = DOCS.read_text()
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    DOCS.write_text(f"{before}{BEGIN}\n{table(rows)}\n{END}{after}")
+    """Puts the rows into the table there; what a filter left out of this run stays as an earlier one left it."""
+    before, rest = DOCS.read_text().split(BEGIN)
+    there, after = rest.split(END)
+    merged = {key(text): text for text in there.strip().splitlines()[2:]}
+    merged.update({key(text): text for text in (line(row.cells()) for row in rows)})
+    DOCS.write_text("\n".join([f"{before}{BEGIN}", HEAD, *sorted(merged.values(), key=key), END]) + after)
+
+
+def key(text):
+    """Kinds of runs apart, and in each the servers of one client side by side."""
+    name, _, server, what, *_ = (cell.strip() for cell in text.strip("|").split(" | "))
+    return what != "operations", what, name.lower(), server.split()[0]

@@ -16,7 +16,10 @@ async fn main() -> Result<()> {
         .prefer_socket(false);
     let mut conn = Conn::new(opts).await?;
     show("schema", text(&mut conn, "SELECT DATABASE()").await?);
-    show("unicode", text(&mut conn, "SELECT 'žluťoučký 🐎 漢字', N'é'").await?);
+    show(
+        "unicode",
+        text(&mut conn, "SELECT 'žluťoučký 🐎 漢字', N'é'").await?,
+    );
 
     let insert = "INSERT INTO item (name, price, day, moment, amount, ratio, data) \
                   VALUES (:name, :price, :day, :moment, :amount, :ratio, :data)";
@@ -43,7 +46,9 @@ async fn main() -> Result<()> {
     for (count, kept) in [(1000, false), (10, true)] {
         let mut transaction = conn.start_transaction(TxOpts::default()).await?;
         let rows = (0..count).map(|i| (format!("many {i}"), i));
-        transaction.exec_batch("INSERT INTO item (name, amount) VALUES (?, ?)", rows).await?;
+        transaction
+            .exec_batch("INSERT INTO item (name, amount) VALUES (?, ?)", rows)
+            .await?;
         if kept {
             transaction.commit().await?;
         } else {
@@ -51,26 +56,45 @@ async fn main() -> Result<()> {
         }
         show("left", text(&mut conn, "SELECT COUNT(*) FROM item").await?);
     }
-    conn.query_drop("UPDATE item SET quantity = quantity + 1 WHERE amount < 5").await?;
+    conn.query_drop("UPDATE item SET quantity = quantity + 1 WHERE amount < 5")
+        .await?;
     show("updated", (conn.affected_rows(), conn.info().into_owned()));
     match conn.query_drop("INSERT INTO item (name) VALUES ('many 1')").await {
         Err(Error::Server(error)) if error.code == 1062 => show("error", error),
         other => bail!("no duplicate: {other:?}"),
     }
     let data = blob();
-    conn.exec_drop("INSERT INTO item (name, data) VALUES ('blob', ?)", (&data,)).await?;
-    let back: Option<Vec<u8>> = conn.query_first("SELECT data FROM item WHERE name = 'blob'").await?;
+    conn.exec_drop("INSERT INTO item (name, data) VALUES ('blob', ?)", (&data,))
+        .await?;
+    let back: Option<Vec<u8>> = conn
+        .query_first("SELECT data FROM item WHERE name = 'blob'")
+        .await?;
     ensure!(back.as_ref() == Some(&data), "the blob has changed");
 
     conn.query_drop(ALTER).await?;
-    show("altered", (conn.affected_rows(), conn.info().into_owned(), conn.get_warnings()));
+    show(
+        "altered",
+        (
+            conn.affected_rows(),
+            conn.info().into_owned(),
+            conn.get_warnings(),
+        ),
+    );
     show("warnings", text(&mut conn, "SHOW WARNINGS").await?);
-    show("after", text(&mut conn, "SELECT id, name, note, quantity, CRC32(data) FROM item ORDER BY id").await?);
+    show(
+        "after",
+        text(
+            &mut conn,
+            "SELECT id, name, note, quantity, CRC32(data) FROM item ORDER BY id",
+        )
+        .await?,
+    );
     show("columns", text(&mut conn, "SHOW COLUMNS FROM item").await?);
     show("cast", text(&mut conn, "SELECT CAST('12x' AS SIGNED)").await?);
     show("its warnings", text(&mut conn, "SHOW WARNINGS").await?);
     conn.reset().await?;
-    conn.exec_drop("ALTER TABLE item MODIFY quantity INT NOT NULL DEFAULT 0", ()).await?;
+    conn.exec_drop("ALTER TABLE item MODIFY quantity INT NOT NULL DEFAULT 0", ())
+        .await?;
     show("prepared alter", (conn.affected_rows(), conn.info().into_owned()));
     conn.disconnect().await?;
     println!("done");

@@ -28,13 +28,24 @@ async fn main() -> Result<()> {
         .ssl_mode(MySqlSslMode::Disabled);
     let mut conn = MySqlConnection::connect_with(&options).await?;
     let row = conn.fetch_one("SELECT DATABASE(), 'žluťoučký 🐎 漢字'").await?;
-    show("text", (row.try_get::<String, _>(0)?, row.try_get::<String, _>(1)?));
+    show(
+        "text",
+        (row.try_get::<String, _>(0)?, row.try_get::<String, _>(1)?),
+    );
 
     let day = NaiveDate::from_ymd_opt(1999, 12, 31);
-    let moment = NaiveDate::from_ymd_opt(2024, 2, 29).and_then(|day| day.and_hms_micro_opt(23, 59, 59, 999_999));
+    let moment =
+        NaiveDate::from_ymd_opt(2024, 2, 29).and_then(|day| day.and_hms_micro_opt(23, 59, 59, 999_999));
     let price: BigDecimal = "-12345678.9012".parse()?;
-    let full: Item =
-        ("kůň 🐎".into(), Some(price), day, moment, Some(u64::MAX), Some(0.1), Some(vec![0, 1, 255]));
+    let full: Item = (
+        "kůň 🐎".into(),
+        Some(price),
+        day,
+        moment,
+        Some(u64::MAX),
+        Some(0.1),
+        Some(vec![0, 1, 255]),
+    );
     let empty: Item = ("nothing".into(), None, None, None, None, None, None);
     for (name, price, day, moment, amount, ratio, data) in [full, empty] {
         let done = sqlx::query(
@@ -74,9 +85,18 @@ async fn main() -> Result<()> {
         } else {
             transaction.rollback().await?;
         }
-        show("left", sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM item").fetch_one(&mut conn).await?);
+        show(
+            "left",
+            sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM item")
+                .fetch_one(&mut conn)
+                .await?,
+        );
     }
-    show("updated", conn.execute("UPDATE item SET quantity = quantity + 1 WHERE amount < 5").await?);
+    show(
+        "updated",
+        conn.execute("UPDATE item SET quantity = quantity + 1 WHERE amount < 5")
+            .await?,
+    );
     match conn.execute("INSERT INTO item (name) VALUES ('many 1')").await {
         Err(sqlx::Error::Database(error)) => {
             let error = error.downcast::<MySqlDatabaseError>();
@@ -86,19 +106,36 @@ async fn main() -> Result<()> {
         other => bail!("no duplicate: {other:?}"),
     }
     let data = blob();
-    sqlx::query("INSERT INTO item (name, data) VALUES ('blob', ?)").bind(&data).execute(&mut conn).await?;
-    let back: Vec<u8> =
-        sqlx::query_scalar("SELECT data FROM item WHERE name = 'blob'").fetch_one(&mut conn).await?;
+    sqlx::query("INSERT INTO item (name, data) VALUES ('blob', ?)")
+        .bind(&data)
+        .execute(&mut conn)
+        .await?;
+    let back: Vec<u8> = sqlx::query_scalar("SELECT data FROM item WHERE name = 'blob'")
+        .fetch_one(&mut conn)
+        .await?;
     ensure!(back == data, "the blob has changed");
 
     show("altered", conn.execute(ALTER).await?);
     show("warnings", conn.fetch_all("SHOW WARNINGS").await?.len());
     let after = "SELECT CONCAT_WS(',', id, name, note, quantity, CRC32(data)) FROM item ORDER BY id";
-    show("after", sqlx::query_scalar::<_, String>(after).fetch_all(&mut conn).await?);
+    show(
+        "after",
+        sqlx::query_scalar::<_, String>(after)
+            .fetch_all(&mut conn)
+            .await?,
+    );
     // A prepared one: sqlx prepares whatever goes through `query`.
     let back = String::from("ALTER TABLE item MODIFY quantity INT NOT NULL DEFAULT 0");
-    show("prepared alter", sqlx::query(AssertSqlSafe(back)).execute(&mut conn).await?);
-    show("after", sqlx::query_scalar::<_, i32>("SELECT quantity FROM item").fetch_all(&mut conn).await?);
+    show(
+        "prepared alter",
+        sqlx::query(AssertSqlSafe(back)).execute(&mut conn).await?,
+    );
+    show(
+        "after",
+        sqlx::query_scalar::<_, i32>("SELECT quantity FROM item")
+            .fetch_all(&mut conn)
+            .await?,
+    );
     conn.close().await?;
     println!("done");
     Ok(())
