@@ -104,7 +104,9 @@ def compare(server, direction):
         raise RuntimeError(f"another definition after {direction}:\n{ours}\n{native}")
     checksums = server.sql(f"CHECKSUM TABLE {SCHEMA}.account, {CLONE}.account EXTENDED")
     if checksums[0][1] != checksums[1][1]:
-        raise RuntimeError(f"other rows after {direction}: {checksums}")
+        rows = [{tuple(row) for row in server.sql(f"SELECT * FROM {schema}.account")} for schema in (SCHEMA, CLONE)]
+        only = [sorted(mine - theirs)[:5] for mine, theirs in (rows, rows[::-1])]
+        raise RuntimeError(f"other rows after {direction}: only through alterego {only[0]}, only natively {only[1]}")
 
 
 def python_tool(name, package, program):
