@@ -21,7 +21,7 @@ class Change1700000000000 {
 }
 
 const source = new DataSource({
-  type: 'mysql', host: '127.0.0.1', port: Number(process.env.DB_PORT), username: process.env.DB_USER,
+  type: process.env.DB_FLAVOR, host: '127.0.0.1', port: Number(process.env.DB_PORT), username: process.env.DB_USER,
   password: process.env.DB_PASSWORD, database: process.env.DB_SCHEMA, charset: 'utf8mb4', migrations: [Change1700000000000],
 });
 await source.initialize();
