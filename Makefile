@@ -4,9 +4,10 @@ CARGO ?= cargo
 # Which server the demo and the benchmark use: mysql or mariadb.
 SERVER ?= mysql
 export SERVER
+SCRIPTS := scripts/provide-servers scripts/debian-archive .ci/run $(wildcard tests/clients/*/*.sh)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint doc servers
+.PHONY: help demo test bench clients lint doc servers
 
 help: ## Says what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -31,11 +32,15 @@ test: servers ## Runs all tests, against real servers of both kinds
 	fi
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
 
+clients: ## Tries real clients and migration tools, fetched from their registries (CLIENTS="django mysql2": some only)
+	$(CARGO) build --locked --bin alterego
+	ALTEREGO_BIN=target/debug/alterego tests/clients/run $(CLIENTS)
+
 lint: ## Checks format, lints and scripts
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	bash -n scripts/provide-servers .ci/run
-	@if command -v shellcheck >/dev/null; then set -x; shellcheck scripts/provide-servers .ci/run; fi
+	for script in $(SCRIPTS); do bash -n "$$script" || exit; done
+	@if command -v shellcheck >/dev/null; then set -x; shellcheck $(SCRIPTS); fi
 
 doc: ## Builds the documentation of the crates
 	$(CARGO) doc --locked --workspace --no-deps

@@ -128,7 +128,7 @@ pub(crate) struct Exchange<'a> {
     envelope: Option<(First, Vec<u8>)>,
     /// How far the client's sequence numbers are before the server's.
     ahead: u8,
-    /// The server has spoken and the client may answer. What it sends unasked behind a change of user is the next command.
+    /// The server, or the proxy in its place, has spoken and the client may answer. What it sends unasked behind a change of user is the next command.
     asked: bool,
 }
 
@@ -272,6 +272,7 @@ impl<'a> Exchange<'a> {
                 wire.down.send(header.sequence.wrapping_add(1), &packet);
                 self.ahead = self.ahead.wrapping_add(2);
                 self.own = Own::Block;
+                self.asked = true;
                 Ok(())
             }
             (Secret::Block, true) => self.send_opened(wire, header, &answer).await,
