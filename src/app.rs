@@ -32,7 +32,7 @@ const ADMIN_SOCKET_MODE: u32 = 0o600;
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let shutdown = signals::shutdown()?;
     let upstream_tls = tls::upstream(&settings.server.tls)?;
-    let client_tls = tls::clients(&settings.client_tls)?;
+    let identity = tls::given_identity(&settings.client_tls)?;
     let (listeners, socket_file) = listen(&settings).await?;
     let admin = admin_listener(settings.admin.as_ref()).await?;
     let way = Way::to(&settings.server, upstream_tls.clone())?;
@@ -40,6 +40,7 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
         checked = startup::check(&settings.server, way.opts.clone(), settings.strategy) => checked?,
         () = signals::requested(shutdown.clone()) => return Ok(()),
     };
+    let client_tls = tls::clients(&settings.client_tls, identity)?;
     info!(server = %settings.server, strategy = ?settings.strategy, keep_old_table = ?settings.keep_old_table, "starting");
     let gate = Gate::default();
     let bridge = Bridge::start(&settings, opts, gate.clone()).await?;

@@ -1,4 +1,4 @@
-//! TLS as the operator wants it: files are read, modes made ready, before anything listens.
+//! TLS as the operator wants it: files are read and modes made ready before anything listens.
 
 mod own;
 mod way;
@@ -24,15 +24,24 @@ pub(crate) fn upstream(settings: &UpstreamSettings) -> anyhow::Result<UpstreamTl
         .with_context(|| format!("--tls-ca {} is unusable", path.display()))
 }
 
-/// TLS towards clients, with a certificate of alterego's own if none is given.
+/// The certificate that is given, if one is.
 ///
 /// # Errors
 /// The files are not there or unusable.
-pub(crate) fn clients(settings: &ClientSettings) -> anyhow::Result<ClientTls> {
-    let identity = || match &settings.files {
-        Some((certificate, key)) => given(certificate, key),
-        None => own::identity(),
-    };
+pub(crate) fn given_identity(settings: &ClientSettings) -> anyhow::Result<Option<Identity>> {
+    let files = settings.files.as_ref();
+    files
+        .map(|(certificate, key)| given(certificate, key))
+        .transpose()
+}
+
+/// TLS towards clients, with a certificate of alterego's own if none is given. That one may be made now, so this comes
+/// after all that can keep alterego from starting.
+///
+/// # Errors
+/// None can be made.
+pub(crate) fn clients(settings: &ClientSettings, identity: Option<Identity>) -> anyhow::Result<ClientTls> {
+    let identity = || identity.map_or_else(own::identity, Ok);
     Ok(match settings.mode {
         ClientMode::Disabled => ClientTls::Disabled,
         ClientMode::Preferred => ClientTls::Preferred(identity()?),

@@ -57,7 +57,8 @@ impl Pair {
             .arg("--thread-cache-size=0");
         let (direct, proxied) =
             tokio::try_join!(Server::start(flavor, &options), Server::start(flavor, &options))?;
-        let proxy = Alterego::start(&proxied, &[], &[]).await?;
+        // The other client's connection is not encrypted either.
+        let proxy = Alterego::start(&proxied, &["--upstream-ssl-mode", "DISABLED"], &[]).await?;
         let pair = Pair {
             direct,
             proxied,

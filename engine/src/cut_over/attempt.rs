@@ -262,12 +262,9 @@ async fn prove_waiting(control: &mut Conn, id: u32, context: &Context, deadline:
 }
 
 fn over_budget(step: &str) -> Error {
-    Error::Transient(mysql_async::Error::Io(mysql_async::IoError::Io(
-        std::io::Error::new(
-            std::io::ErrorKind::TimedOut,
-            format!("{step} took longer than the budget"),
-        ),
-    )))
+    Error::Transient(mysql_async::Error::Other(
+        format!("{step} took longer than the budget").into(),
+    ))
 }
 
 /// Nothing has happened: whether another attempt makes sense.
