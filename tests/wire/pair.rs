@@ -89,7 +89,7 @@ impl Pair {
 
     /// The end of the proxy's log.
     pub(crate) fn last_words(&self) -> String {
-        const LINES: usize = 25;
+        const LINES: usize = 200;
         let log = self.proxy.log();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(LINES)..].join("\n")
