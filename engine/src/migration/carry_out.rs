@@ -27,12 +27,19 @@ const MAX_FRUITLESS_ATTEMPTS: u32 = 120;
 /// How often another process's work on the table is looked at.
 const OWNER_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Carries the migration out and returns its end.
+/// Carries the migration out and returns its end, whatever happens: a client waits for it.
 pub(super) async fn carry_out(
     shared: &Arc<Shared>,
     running: &Arc<Running>,
     record: Option<Record>,
 ) -> Outcome {
+    let outcome = AssertUnwindSafe(to_its_end(shared, running, record)).catch_unwind();
+    outcome
+        .await
+        .unwrap_or_else(|_| Outcome::Failed(unknown_error(&defect())))
+}
+
+async fn to_its_end(shared: &Arc<Shared>, running: &Arc<Running>, record: Option<Record>) -> Outcome {
     match tries(shared, running, record).await {
         Ok(altered) => {
             tracing::info!(migration = running.id(), table = %running.task().source, rows = altered.rows, "the table is altered");
