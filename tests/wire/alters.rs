@@ -4,7 +4,7 @@
 //! one, and whatever was left to the server is none.
 
 use alterego_testkit::Flavor;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
 
@@ -71,15 +71,7 @@ async fn alters(flavor: Flavor) -> Result<()> {
             failures.push(format!("## {name}\n{error:#}"));
         }
     }
-    if failures.is_empty() {
-        return Ok(());
-    }
-    bail!(
-        "{} failures\n\n{}\n\nthe proxy's log:\n{}",
-        failures.len(),
-        failures.join("\n\n"),
-        pair.last_words()
-    )
+    pair.none(&failures)
 }
 
 /// A case: its name, the migrations it is to begin, what it does, and in which dialect.

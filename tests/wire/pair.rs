@@ -87,6 +87,18 @@ impl Pair {
         self.on_both(TABLES).await
     }
 
+    /// Fails with all failures and the end of the proxy's log, if there is any.
+    pub(crate) fn none(&self, failures: &[String]) -> Result<()> {
+        ensure!(
+            failures.is_empty(),
+            "{} failures\n\n{}\n\nthe proxy's log:\n{}",
+            failures.len(),
+            failures.join("\n\n"),
+            self.last_words()
+        );
+        Ok(())
+    }
+
     /// The end of the proxy's log.
     pub(crate) fn last_words(&self) -> String {
         const LINES: usize = 200;

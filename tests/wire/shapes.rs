@@ -1,7 +1,7 @@
 //! Every shape of command and reply that needs a hand: each in the main dialects, compared like the generated scripts.
 
 use alterego_testkit::Flavor;
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use crate::command::{Command, LAST_STATEMENT, Value};
 use crate::dialect::{BULK_UNIT_RESULTS, DEPRECATE_EOF, Dialect, MULTI};
@@ -89,15 +89,7 @@ async fn shapes(flavor: Flavor) -> Result<()> {
             failures.push(format!("## binary log\n{error:#}"));
         }
     }
-    if failures.is_empty() {
-        return Ok(());
-    }
-    bail!(
-        "{} failures\n\n{}\n\nthe proxy's log:\n{}",
-        failures.len(),
-        failures.join("\n\n"),
-        pair.last_words()
-    )
+    pair.none(&failures)
 }
 
 fn script(dialect: Dialect, steps: Vec<Step>) -> Script {
