@@ -34,6 +34,10 @@ const OPENINGS: [(&[u8], Opening); 10] = [
 /// Reads the first word; `None` when the text ends before or within it, so that more text could change the answer.
 pub(crate) fn opening(text: &[u8]) -> Option<Opening> {
     let text = skip_space(text)?;
+    // What may become the beginning, or the end, of a comment.
+    if matches!(text, b"/" | b"-" | b"--" | b"*") {
+        return None;
+    }
     let (word, rest) = word(text);
     if rest.is_empty() {
         return None;
@@ -180,7 +184,9 @@ mod tests {
     fn a_beginning_is_answered_when_no_more_text_could_change_it() {
         assert_eq!(opening(b"INSERT INTO"), Some(Opening::Other));
         assert_eq!(opening(b"ALTER TAB"), Some(Opening::Change));
-        for unclear in ["", "  ", "ALT", "INSERT", "/* x", "/*! ", "# x"] {
+        for unclear in [
+            "", "  ", "ALT", "INSERT", "/* x", "/*! ", "# x", "/", " -", "--", "/*", "/*M", "/*! *",
+        ] {
             assert_eq!(opening(unclear.as_bytes()), None, "{unclear}");
         }
     }
