@@ -12,6 +12,7 @@ pub mod hooks;
 mod intercept;
 mod listener;
 mod protocol;
+pub mod routing;
 mod session;
 mod stop;
 mod stream;
