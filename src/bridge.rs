@@ -15,13 +15,17 @@ use alterego_proxy::hooks::{
 };
 use async_trait::async_trait;
 use mysql_async::Opts;
+use tokio::runtime::Handle;
 
 use crate::cli::{Settings, Strategy};
 use crate::status::StatusSource;
 
 /// The proxy's hooks, carried out by the engine.
+///
+/// Sessions run on threads that only relay, so what they ask of the engine is done on the runtime it was started on.
 pub(crate) struct Bridge {
-    engine: Engine,
+    engine: Arc<Engine>,
+    runtime: Handle,
     flavor: Flavor,
     strategy: Strategy,
 }
@@ -51,17 +55,31 @@ impl Bridge {
             engine.resume().await?;
         }
         Ok(Arc::new(Self {
-            engine,
+            engine: Arc::new(engine),
+            runtime: Handle::current(),
             flavor,
             strategy: settings.strategy,
         }))
     }
 
     async fn grid(&self) -> Grid {
-        let statuses = self.engine.statuses().await;
+        let engine = Arc::clone(&self.engine);
+        let statuses = self.at_home(async move { engine.statuses().await }).await;
         Grid {
             columns: migration::COLUMNS.map(str::to_owned).to_vec(),
             rows: statuses.iter().map(Status::cells).collect(),
+        }
+    }
+
+    /// Runs `work` on the engine's runtime, and what it spawns stays there.
+    async fn at_home<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
+        match self.runtime.spawn(work).await {
+            Ok(done) => done,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // Only the end of the runtime cancels it, and that ends this task, too.
+                Err(_) => std::future::pending().await,
+            },
         }
     }
 
@@ -104,7 +122,9 @@ impl Hooks for Bridge {
 
     async fn alter(&self, request: Request, mut held: Held) -> Answer {
         let max_warnings = request.session.max_error_count;
-        let running = self.engine.migrate(task(request)).await;
+        let engine = Arc::clone(&self.engine);
+        let migrate = async move { engine.migrate(task(request)).await };
+        let running = self.at_home(migrate).await;
         let mut look = tokio::time::interval(PROGRESS_INTERVAL);
         let mut outcome = std::pin::pin!(running.outcome());
         let mut listening = true;

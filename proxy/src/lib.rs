@@ -18,6 +18,7 @@ mod stop;
 mod stream;
 pub mod tls;
 mod upstream;
+mod workers;
 
 pub use config::{Listeners, ProxyConfig, Upstream};
 pub use gate::Gate;

@@ -1,4 +1,4 @@
-//! Accepts clients and gives each one a task, until it is told to stop.
+//! Accepts clients and gives each one a task on one of the relaying threads, until it is told to stop.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -20,6 +20,7 @@ use crate::session::{self, Shared};
 use crate::stop::Stop;
 use crate::stream::Stream;
 use crate::upstream;
+use crate::workers::{Seat, Workers};
 
 /// How long a client may take to read why it is turned away.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(5);
@@ -44,6 +45,7 @@ pub async fn run(
         gate,
         password_key: Arc::default(),
     };
+    let workers = Workers::start();
     let sessions = Sessions::default();
     let mut tasks = JoinSet::new();
     let mut next_id = 0;
@@ -59,13 +61,9 @@ pub async fn run(
             Ok(client) => {
                 next_id += 1;
                 let is_full = tasks.len() >= shared.config.max_clients;
-                tasks.spawn(welcome(
-                    next_id,
-                    client,
-                    is_full,
-                    shared.clone(),
-                    sessions.clone(),
-                ));
+                let (runtime, seat) = workers.seat();
+                let welcomed = welcome(next_id, client, is_full, shared.clone(), sessions.clone(), seat);
+                tasks.spawn_on(welcomed, &runtime);
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -104,7 +102,10 @@ async fn accept_unix(listener: Option<&UnixListener>) -> io::Result<Stream> {
 }
 
 /// One client's task.
-async fn welcome(id: u64, client: Stream, is_full: bool, shared: Shared, sessions: Sessions) {
+async fn welcome(id: u64, client: Stream, is_full: bool, shared: Shared, sessions: Sessions, _seat: Seat) {
+    let Ok(client) = client.moved_here() else {
+        return;
+    };
     if is_full {
         return turn_away(client, 1040, "Too many connections").await;
     }

@@ -30,6 +30,15 @@ impl Stream {
         Ok(Self::Tcp(stream))
     }
 
+    /// Takes a connection over from another thread, so that its events wake this one. A connection in TLS stays where it is.
+    pub(crate) fn moved_here(self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Tcp(stream) => Self::Tcp(TcpStream::from_std(stream.into_std()?)?),
+            Self::Unix(stream) => Self::Unix(UnixStream::from_std(stream.into_std()?)?),
+            other @ (Self::Tls(_) | Self::Closed) => other,
+        })
+    }
+
     pub(crate) fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))
     }
