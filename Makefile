@@ -4,7 +4,7 @@ CARGO ?= cargo
 # Which server the demo and the benchmark use: mysql or mariadb.
 SERVER ?= mysql
 export SERVER
-SCRIPTS := scripts/provide-servers scripts/debian-archive .ci/run $(wildcard tests/clients/*/*.sh)
+SCRIPTS := scripts/provide-servers scripts/provide-tools scripts/debian-archive .ci/run $(wildcard tests/clients/*/*.sh)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test bench clients lint doc servers

@@ -5,8 +5,10 @@
 
 mod alter;
 mod copy;
+mod cpu;
 mod demo;
 mod migrations;
+mod relay;
 mod table;
 
 use std::process::ExitCode;
@@ -27,6 +29,8 @@ enum Command {
     Demo(demo::Args),
     /// The rate of the row copy beside the server's own ALTER (and gh-ost's, if GH_OST names it).
     Copy(copy::Args),
+    /// What relaying a query costs beside HAProxy and MySQL Router.
+    Relay(relay::Args),
 }
 
 #[tokio::main]
@@ -36,6 +40,7 @@ async fn main() -> ExitCode {
         match args.command {
             Command::Demo(args) => demo::run(args).await,
             Command::Copy(args) => copy::run(args).await,
+            Command::Relay(args) => relay::run(args).await,
         }
     };
     // Interrupted, `work` is dropped, and with it the servers it started.

@@ -10,7 +10,7 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tokio::process::Command;
 
-use super::cpu::Process;
+use crate::cpu::Process;
 use crate::migrations::Migration;
 
 /// How often the proxy is asked how far it is.

@@ -6,7 +6,6 @@
 
 mod chart;
 mod contender;
-mod cpu;
 
 use std::time::Duration;
 
@@ -14,9 +13,9 @@ use alterego_testkit::orders::{self, Layout};
 use alterego_testkit::{Alterego, Flavor, Options, Server};
 use anyhow::Result;
 
+use crate::cpu::Process;
 use crate::table::{self, duration, median, thousands};
 use contender::{Bench, Contender, Measured};
-use cpu::Process;
 
 /// Arguments of the copy benchmark.
 #[derive(Debug, clap::Args)]
