@@ -29,8 +29,8 @@ pub(crate) struct Bridge {
 /// How often a MariaDB client's progress is looked at; the proxy sends it as seldom as the server would.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
 
-/// A migration's stages as a client sees them: copying, verifying, cutting over.
-const STAGES: u8 = 3;
+/// A migration's stages as a client sees them: copying, building indexes, verifying, cutting over.
+const STAGES: u8 = 4;
 
 /// 1317, the server's answer to a killed statement.
 const QUERY_INTERRUPTED: u16 = 1317;
@@ -198,8 +198,9 @@ fn altered_answer(altered: Altered, max_warnings: u32) -> Answer {
 
 fn progress(status: &Status) -> Progress {
     let (stage, stage_number, percent) = match status.phase {
-        Phase::Verifying => ("verifying", 2, share(status.rows_verified, status.rows_estimated)),
-        Phase::CuttingOver | Phase::Swapped | Phase::Done => ("cutting over", 3, 0.0),
+        Phase::Indexing => ("building indexes", 2, 0.0),
+        Phase::Verifying => ("verifying", 3, share(status.rows_verified, status.rows_estimated)),
+        Phase::CuttingOver | Phase::Swapped | Phase::Done => ("cutting over", 4, 0.0),
         _ => (
             "copying rows",
             1,

@@ -18,6 +18,7 @@ pub mod flavor;
 pub mod follower;
 pub mod ghost;
 pub mod ident;
+mod indexes;
 pub mod key;
 pub mod mapping;
 pub mod migration;

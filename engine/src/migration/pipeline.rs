@@ -22,6 +22,7 @@ use crate::binlog::{StreamRequest, Streamer};
 use crate::checkpoint::Ledger;
 use crate::chunk::SizeLimits;
 use crate::cut_over::{self, Recorder};
+use crate::indexes::{self, Build, Deferred};
 use crate::plan::Plan;
 use crate::row_copy::{self, CopyReport, RowCopy};
 use crate::verify::{self, Verified};
@@ -58,6 +59,7 @@ struct Pipeline {
     shared: Arc<Shared>,
     running: Arc<Running>,
     plan: Arc<Plan>,
+    deferred: Deferred,
     ledger: Ledger,
     applier: ApplierHandle,
     stream: StreamFailure,
@@ -70,6 +72,7 @@ impl Pipeline {
             plan,
             start,
             frontier,
+            deferred,
         } = prepared;
         let request = StreamRequest {
             source: plan.source.name.clone(),
@@ -103,6 +106,7 @@ impl Pipeline {
             shared: Arc::clone(shared),
             running: Arc::clone(running),
             plan,
+            deferred,
             ledger,
             applier,
             stream,
@@ -117,6 +121,12 @@ impl Pipeline {
         };
         self.enter(Event::Copied).await?;
         failpoint::hit("copied");
+        tokio::select! {
+            built = self.build_indexes() => built?,
+            error = self.applier.failed() => return Err(error),
+        }
+        self.enter(Event::Indexed).await?;
+        failpoint::hit("indexed");
         let verified = tokio::select! {
             verified = compare(&self.shared, &self.running, &self.plan, &self.applier) => verified?,
             error = self.applier.failed() => return Err(error),
@@ -128,6 +138,17 @@ impl Pipeline {
         self.running.advance(Event::Swapped)?;
         failpoint::hit("swapped");
         Ok(altered)
+    }
+
+    async fn build_indexes(&self) -> Result<()> {
+        indexes::build(Build {
+            plan: &self.plan,
+            deferred: &self.deferred,
+            upstream: &self.shared.upstream,
+            applier: &self.applier,
+            cancelled: self.running.cancelled(),
+        })
+        .await
     }
 
     async fn enter(&self, event: Event) -> Result<()> {
