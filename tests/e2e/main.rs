@@ -8,6 +8,7 @@ mod alter_forms;
 mod clients;
 mod crash;
 mod errors;
+mod indexes;
 mod keep_old;
 mod key_types;
 mod privileges;
