@@ -32,6 +32,16 @@ impl Session {
                 Ok(())
             }
             Catch::Migrations => self.show_migrations(&caught).await,
+            Catch::Routes => {
+                self.kept = None;
+                self.answer_grid(&caught, &self.shared.router.routes());
+                Ok(())
+            }
+            Catch::Upstreams => {
+                self.kept = None;
+                self.answer_grid(&caught, &self.shared.router.upstreams());
+                Ok(())
+            }
             Catch::Diagnostics(asked) => {
                 let kept = self.kept.clone().unwrap_or_default();
                 self.answer_grid(&caught, &kept.answer(asked));

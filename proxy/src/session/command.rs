@@ -65,6 +65,10 @@ pub(crate) enum Catch {
     Execute(Arc<PreparedChange>),
     /// `SHOW MIGRATIONS`.
     Migrations,
+    /// `SHOW ROUTES`.
+    Routes,
+    /// `SHOW UPSTREAMS`.
+    Upstreams,
     /// A statement on a table that was replaced after the transaction's snapshot.
     OldSnapshot(Expect),
     /// A question about diagnostics only the proxy has.
@@ -259,6 +263,8 @@ impl Session {
             }
             Opening::Show => match Show::parse(text) {
                 Some(Show::Migrations) => return Decision::Catch(Catch::Migrations),
+                Some(Show::Routes) => return Decision::Catch(Catch::Routes),
+                Some(Show::Upstreams) => return Decision::Catch(Catch::Upstreams),
                 Some(Show::Diagnostics(asked)) if self.kept.is_some() => {
                     return Decision::Catch(Catch::Diagnostics(asked));
                 }
