@@ -40,7 +40,10 @@ pub async fn run(
     gate: Gate,
     shutdown: impl Future<Output = ()>,
 ) {
-    let router = Router::single(config.upstream.as_ref(), hooks, gate);
+    let router = match &config.upstream {
+        Some(upstream) => Router::single(upstream, hooks, gate),
+        None => Router::new(Vec::new(), Vec::new(), HashMap::new()),
+    };
     run_routed(vec![listeners], config, Arc::new(router), shutdown).await;
 }
 

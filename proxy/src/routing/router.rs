@@ -73,10 +73,7 @@ impl Router {
     }
 
     /// Every client's server is this one, whatever it says.
-    pub(crate) fn single(upstream: Option<&Upstream>, hooks: Arc<dyn Hooks>, gate: Gate) -> Self {
-        let Some(upstream) = upstream else {
-            return Self::new(Vec::new(), Vec::new(), HashMap::new());
-        };
+    pub fn single(upstream: &Upstream, hooks: Arc<dyn Hooks>, gate: Gate) -> Self {
         let name = "default".to_owned();
         let view = GroupView::single(&name, upstream);
         let group = Group {

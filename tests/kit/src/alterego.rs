@@ -42,7 +42,20 @@ impl Alterego {
         if !args.iter().any(|argument| argument.starts_with("--listen")) {
             command.args(["--listen", "127.0.0.1:0"]);
         }
+        Alterego::run(command, tempfile::tempdir()?, args, env).await
+    }
+
+    /// Starts the proxy with a configuration file of this text, which says where to listen.
+    pub async fn configured(config: &str, args: &[&str], env: &[(&str, &str)]) -> Result<Alterego> {
         let state = tempfile::tempdir()?;
+        let file = state.path().join("alterego.toml");
+        std::fs::write(&file, config)?;
+        let mut command = Alterego::command()?;
+        command.arg("--config").arg(file);
+        Alterego::run(command, state, args, env).await
+    }
+
+    async fn run(mut command: Command, state: TempDir, args: &[&str], env: &[(&str, &str)]) -> Result<Alterego> {
         command
             .args(args)
             .env("NO_COLOR", "1")
@@ -78,6 +91,16 @@ impl Alterego {
     /// The TCP port that the proxy listens on.
     pub fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    /// The TCP port of the listener of that name.
+    pub fn port_of(&self, listener: &str) -> Result<u16> {
+        let log = self.log();
+        let wanted = [format!("listener={listener}"), format!("listener=\"{listener}\"")];
+        let mut lines = log.lines().map(without_colours);
+        let line = lines.find(|line| line.split_whitespace().any(|word| wanted.iter().any(|w| w == word)));
+        let address = line.as_deref().and_then(listening_address);
+        Ok(address.with_context(|| format!("no listener {listener} in the log:\n{log}"))?.port())
     }
 
     /// The proxy's process id.
