@@ -121,11 +121,17 @@ fn nowhere(facts: &Facts) -> NoPlace {
     let schema = facts
         .schema
         .as_deref()
-        .map(|schema| format!(", schema '{schema}'"));
+        .map(|name| format!(", schema '{}'", shown(name)));
     NoPlace(format!(
         "no rule says where to connect user '{}'{} of listener '{}'",
-        facts.user,
+        shown(&facts.user),
         schema.unwrap_or_default(),
         facts.listener
     ))
+}
+
+/// A name a client made up, for a message and a line of the log.
+fn shown(name: &str) -> String {
+    const SHOWN: usize = 80;
+    name.chars().take(SHOWN).flat_map(char::escape_debug).collect()
 }

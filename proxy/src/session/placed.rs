@@ -141,7 +141,7 @@ async fn reach<'a>(
                     Some(failure) => format!("{reason}: {failure}"),
                     None => reason.to_string(),
                 };
-                tracing::warn!(user = facts.user, "not placed: {message}");
+                tracing::warn!("a client is not placed: {message}");
                 return Err(refuse(wire, asker, UNREACHABLE, "HY000", &message));
             }
         };

@@ -55,7 +55,12 @@ impl Alterego {
         Alterego::run(command, state, args, env).await
     }
 
-    async fn run(mut command: Command, state: TempDir, args: &[&str], env: &[(&str, &str)]) -> Result<Alterego> {
+    async fn run(
+        mut command: Command,
+        state: TempDir,
+        args: &[&str],
+        env: &[(&str, &str)],
+    ) -> Result<Alterego> {
         command
             .args(args)
             .env("NO_COLOR", "1")
@@ -93,14 +98,17 @@ impl Alterego {
         self.address.port()
     }
 
-    /// The TCP port of the listener of that name.
-    pub fn port_of(&self, listener: &str) -> Result<u16> {
+    /// The TCP port of the listener of that name, once it is said to listen.
+    pub async fn port_of(&self, listener: &str) -> Result<u16> {
+        self.logged(&format!("listener=\"{listener}\""), START_TIMEOUT)
+            .await?;
         let log = self.log();
-        let wanted = [format!("listener={listener}"), format!("listener=\"{listener}\"")];
-        let mut lines = log.lines().map(without_colours);
-        let line = lines.find(|line| line.split_whitespace().any(|word| wanted.iter().any(|w| w == word)));
-        let address = line.as_deref().and_then(listening_address);
-        Ok(address.with_context(|| format!("no listener {listener} in the log:\n{log}"))?.port())
+        let mut lines = log.lines();
+        let line = lines.find(|line| line.contains(&format!("listener=\"{listener}\"")));
+        let address = line.and_then(listening_address);
+        Ok(address
+            .with_context(|| format!("no port of {listener}:\n{log}"))?
+            .port())
     }
 
     /// The proxy's process id.
