@@ -83,18 +83,20 @@ async fn every_kind_of_rule(flavor: Flavor) -> Result<()> {
     ends(proxy).await
 }
 
-/// Where the server's own client is placed, which says of itself that it is `mysql` or `mariadb`.
+/// Where the server's own client is placed, which says of itself that it is `mysql` or `mariadb`. The server hears so, too.
 async fn by_client(server: &Server, port: u16) -> Result<String> {
     let mut command = tokio::process::Command::from(server.client_command());
     let port = format!("--port={port}");
-    command.args([
-        "--protocol=tcp",
-        "--host=127.0.0.1",
-        &port,
-        "--user=root",
-        "-Ne",
-        "SELECT @@port",
-    ]);
+    command.args(["--protocol=tcp", "--host=127.0.0.1", &port, "--user=root", "-Ne"]);
+    let attributes = "SELECT COUNT(*) FROM performance_schema.session_connect_attrs \
+                      WHERE processlist_id = CONNECTION_ID() AND attr_name = 'program_name'";
+    // MariaDB has them where its performance schema is on, which it is not by default.
+    match server.flavor() {
+        Flavor::MySql => command.arg(format!(
+            "SELECT IF(({attributes}) = 1, @@port, 'a program without a name')"
+        )),
+        Flavor::MariaDb => command.arg("SELECT @@port"),
+    };
     let output = command.output().await?;
     ensure!(output.status.success(), "{output:?}");
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
