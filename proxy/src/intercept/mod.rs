@@ -3,6 +3,7 @@
 mod change;
 mod diagnostics;
 mod hold;
+pub(crate) mod kill;
 pub(crate) mod locks;
 mod question;
 mod settings;
@@ -31,6 +32,7 @@ impl Session {
                 self.settle();
                 Ok(())
             }
+            Catch::Kill(told) => self.kill(&caught, *told),
             Catch::Migrations => self.show_migrations(&caught).await,
             Catch::Routes => {
                 self.kept = None;

@@ -5,6 +5,7 @@
 
 mod forward_all;
 mod guest;
+pub(crate) mod ids;
 mod offers;
 mod pattern;
 mod place;

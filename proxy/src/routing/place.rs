@@ -165,7 +165,8 @@ mod tests {
 
     #[test]
     fn only_fit_replicas_are_read_from() {
-        let spoil: [(fn(&mut MemberView), &str); 5] = [
+        type Spoil = fn(&mut MemberView);
+        let spoil: [(Spoil, &str); 5] = [
             (
                 |b| b.state = State::Down("refused".to_owned()),
                 "'b' is down (refused)",

@@ -8,6 +8,7 @@ use std::time::Duration;
 use rand::Rng;
 use tokio::sync::watch;
 
+use super::ids::Ids;
 use super::{Access, Facts, GroupView, Guest, NoPlace, Offer, Rule, find, place};
 use crate::config::Upstream;
 use crate::gate::Gate;
@@ -43,6 +44,7 @@ pub struct Router {
     offers: HashMap<String, Offer>,
     /// How many clients are on each server of each group.
     pub(super) clients: Vec<Vec<Arc<AtomicUsize>>>,
+    ids: Ids,
 }
 
 /// The server for a connection.
@@ -69,6 +71,7 @@ impl Router {
             groups,
             offers,
             clients,
+            ids: Ids::default(),
         }
     }
 
@@ -95,6 +98,11 @@ impl Router {
     /// What the clients of a listener are greeted with.
     pub(crate) fn offer(&self, listener: &str) -> Option<&Offer> {
         self.offers.get(listener)
+    }
+
+    /// The connection ids that clients were told.
+    pub(crate) fn ids(&self) -> &Ids {
+        &self.ids
     }
 
     /// Chooses the server for a connection; those of its group in `tried` did not answer.

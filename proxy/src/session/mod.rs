@@ -36,6 +36,7 @@ use crate::intercept::Kept;
 use crate::protocol::capabilities::{Capabilities, PROTOCOL_41};
 use crate::protocol::reply::ReplyTracker;
 use crate::protocol::session_state::Entry;
+use crate::routing::ids::Noted;
 use crate::routing::{Access, ForwardAll, Group, Guest, Router};
 use crate::stop::Stop;
 use crate::stream::Stream;
@@ -119,8 +120,8 @@ pub(crate) struct Server {
     pub(crate) connection_id: u32,
     /// The challenge of the greeting, where a change of user begins anew.
     nonce: Vec<u8>,
-    /// The client was greeted by the proxy, before this server was chosen.
-    is_placed: bool,
+    /// Where it is, if it was chosen after the proxy had greeted the client.
+    pub(crate) upstream: Option<Upstream>,
 }
 
 /// A client that has logged in.
@@ -149,6 +150,8 @@ pub(crate) struct Session {
     stopping: bool,
     /// Counts the client among those of its server.
     _guest: Option<Guest>,
+    /// Lets others kill it by the id that the client was told.
+    _noted: Option<Noted>,
 }
 
 /// Who has logged in where.
@@ -156,7 +159,9 @@ struct Entered {
     logged_in: handshake::LoggedIn,
     shared: Shared,
     guest: Option<Guest>,
-    is_placed: bool,
+    noted: Option<Noted>,
+    /// The server, if it was chosen after the proxy had greeted the client.
+    upstream: Option<Upstream>,
 }
 
 /// Serves one client of the only server there is.
@@ -175,7 +180,8 @@ pub(crate) async fn serve(
             logged_in,
             shared: common.within(placed.group, placed.access),
             guest: Some(placed.guest),
-            is_placed: false,
+            noted: None,
+            upstream: None,
         }))
     })
     .await
@@ -237,7 +243,8 @@ impl Session {
             logged_in,
             shared,
             guest,
-            is_placed,
+            noted,
+            upstream,
         } = entered;
         let handshake::LoggedIn {
             greeting,
@@ -270,9 +277,10 @@ impl Session {
                 is_mariadb: greeting.is_mariadb(),
                 connection_id: greeting.connection_id,
                 nonce: greeting.nonce,
-                is_placed,
+                upstream,
             },
             _guest: guest,
+            _noted: noted,
         }
     }
 }

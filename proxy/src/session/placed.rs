@@ -23,6 +23,7 @@ use crate::protocol::frame::{HEADER_BYTES, Header, peek_packet};
 use crate::protocol::greeting::{Greeting, NONCE_BYTES, OwnGreeting};
 use crate::protocol::ok::Error;
 use crate::protocol::response::Response;
+use crate::routing::ids::{self, Seat};
 use crate::routing::{Facts, Offer, Placed};
 use crate::upstream::{self, UNREACHABLE};
 
@@ -30,8 +31,6 @@ use crate::upstream::{self, UNREACHABLE};
 const NOT_SUPPORTED_AUTH_MODE: u16 = 1251;
 /// The bytes of a request for TLS, which is a response up to the user's name.
 const TLS_REQUEST_BYTES: usize = 32;
-/// The connection ids of greetings; no server has ever counted as far, so a `KILL` by such an id meets nobody.
-const FIRST_ID: u32 = 1 << 31;
 
 /// Where a client comes from.
 #[derive(Debug)]
@@ -72,6 +71,10 @@ pub(super) async fn login(wire: &mut Wire, common: &Common, origin: &Origin) -> 
     };
     let agreed = agree(wire, offer, &greeting, &placed, asker)?;
     let status = enter(wire, common, &placed, &greeting, (&response, offer, asker)).await?;
+    let seat = Seat {
+        upstream: placed.upstream.clone(),
+        id: greeting.connection_id,
+    };
     Ok(status.map(|status| Entered {
         logged_in: LoggedIn {
             greeting,
@@ -80,7 +83,8 @@ pub(super) async fn login(wire: &mut Wire, common: &Common, origin: &Origin) -> 
         },
         shared: common.within(placed.group, placed.access),
         guest: Some(placed.guest),
-        is_placed: true,
+        noted: Some(common.router.ids().note(ids::told(origin.number), seat)),
+        upstream: Some(placed.upstream),
     }))
 }
 
@@ -88,7 +92,7 @@ fn greet(wire: &mut Wire, offer: &Offer, number: u64, offers_tls: bool) {
     let tls = if offers_tls { SSL } else { 0 };
     let greeting = OwnGreeting {
         version: &offer.version,
-        connection_id: FIRST_ID | (number as u32),
+        connection_id: ids::told(number),
         nonce: &nonce(),
         charset: offer.charset,
         offered: Capabilities {

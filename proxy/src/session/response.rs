@@ -72,7 +72,7 @@ impl Session {
         let first = payload.and_then(|payload| First::of_change_user(payload, self.capabilities));
         // The client of a placed connection knows no challenge of its server's.
         let unanswered = payload
-            .filter(|_| self.server.is_placed)
+            .filter(|_| self.server.upstream.is_some())
             .and_then(|payload| unanswered_change_user(payload, self.capabilities));
         let mut exchange = Exchange::new(self.server.nonce.clone(), &self.shared.password_key, 0);
         match unanswered {

@@ -4,7 +4,11 @@ use mysql_async::ChangeUserOpts;
 
 use super::*;
 
-crate::both!(errors_are_the_servers_own, sessions_are_the_servers_own);
+crate::both!(
+    errors_are_the_servers_own,
+    sessions_are_the_servers_own,
+    a_kill_finds_its_connection,
+);
 
 /// Errors of a login, directly and by the proxy.
 async fn errors_are_the_servers_own(flavor: Flavor) -> Result<()> {
@@ -108,5 +112,66 @@ async fn sessions_are_the_servers_own(flavor: Flavor) -> Result<()> {
     conn.reset().await?;
     let rows: Vec<u32> = conn.exec("SELECT ? UNION SELECT 2", (1,)).await?;
     ensure!(rows == [1, 2]);
+    ends(proxy).await
+}
+
+/// A client is killed by the id it was greeted with, and by the server's.
+async fn a_kill_finds_its_connection(flavor: Flavor) -> Result<()> {
+    let (a, b) = tokio::try_join!(primary(flavor), primary(flavor))?;
+    let config = [
+        group("one", &[("a", &a, 1)]),
+        group("two", &[("b", &b, 1)]),
+        "[[rule]]\nschema = \"app\"\ngroup = \"two\"\n[[rule]]\ngroup = \"one\"\n".to_owned(),
+    ]
+    .concat();
+    let proxy = Alterego::configured(&config, &["--listen", "127.0.0.1:0"], &[]).await?;
+    let mut killer = Conn::new(root(proxy.port())).await?;
+    let mut watcher = a.root().await?;
+    for kill in ["KILL QUERY", "/* Ctrl-C */ kill query", "KILL CONNECTION", "KILL"] {
+        let mut victim = Conn::new(root(proxy.port())).await?;
+        let (told, own): (u32, Option<u32>) =
+            (victim.id(), victim.query_first("SELECT CONNECTION_ID()").await?);
+        ensure!(own.is_some_and(|own| own != told));
+        let sleeping = tokio::spawn(async move {
+            let slept: mysql_async::Result<Option<u32>> = victim.query_first("SELECT SLEEP(600)").await;
+            (slept.is_err(), victim.ping().await.is_ok())
+        });
+        let asleep = "SELECT COUNT(*) FROM information_schema.processlist WHERE info = 'SELECT SLEEP(600)'";
+        crate::support::eventually("somebody sleeps", async || {
+            let count: Option<u32> = watcher.query_first(asleep).await?;
+            Ok((count == Some(1)).then_some(()))
+        })
+        .await?;
+        killer
+            .query_drop(format!("{kill} {told}"))
+            .await
+            .with_context(|| kill.to_owned())?;
+        let (_, lives) = tokio::time::timeout(crate::support::DEADLINE, sleeping).await??;
+        ensure!(
+            lives == kill.to_lowercase().contains("query"),
+            "{kill}: lives on: {lives}"
+        );
+    }
+    // Nobody any more, somebody elsewhere, and a number of the server's own.
+    let gone = killer
+        .query_drop("KILL 4000000000")
+        .await
+        .err()
+        .context("nobody was killed")?
+        .to_string();
+    ensure!(gone.contains("1094") && gone.contains("4000000000"), "{gone}");
+    let elsewhere = Conn::new(root(proxy.port()).db_name(Some("app"))).await?;
+    let refused = killer.query_drop(format!("KILL {}", elsewhere.id())).await;
+    let refused = refused.err().context("somebody else was killed")?.to_string();
+    ensure!(
+        refused.contains("1094") && refused.contains("on another server"),
+        "{refused}"
+    );
+    let mut victim = Conn::new(root(proxy.port())).await?;
+    let own: Option<u32> = victim.query_first("SELECT CONNECTION_ID()").await?;
+    killer
+        .query_drop(format!("KILL {}", own.context("no id")?))
+        .await?;
+    ensure!(victim.ping().await.is_err(), "it lives on");
     ends(proxy).await
 }
