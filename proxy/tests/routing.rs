@@ -16,7 +16,8 @@ use anyhow::{Context, Result, ensure};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 use support::{BASE, Raw, query, response, server};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -233,6 +234,20 @@ async fn odd_clients() -> Result<()> {
         raw.send(1, &response(BASE, 0)).await?;
         let (_, told) = raw.packet().await?;
         ensure!(told.first() == Some(&0xff), "{told:?}");
+        // A kill by the command of its own, which MySQL 9 has no more.
+        if flavor == Flavor::MariaDb {
+            let mut killer = Raw::connect(address, BASE, 0).await?;
+            let mut victim = Raw::connect(address, BASE, 0).await?;
+            let packet = [&[0x0c], &victim.connection_id.to_le_bytes()[..]].concat();
+            ensure!(killer.one(&packet).await?[0] == 0);
+            let dead = victim.one(&[0x0e]).await;
+            ensure!(
+                dead.is_err() || dead.is_ok_and(|packet| packet[0] == 0xff),
+                "it lives on"
+            );
+            let told = killer.one(&packet).await?;
+            ensure!(told.starts_with(b"\xff\x46\x04"), "{told:?}");
+        }
         // Two greetings never have the same challenge.
         let (one, other) = (Raw::greeted(address).await?, Raw::greeted(address).await?);
         ensure!(one.1 != other.1 && one.0.connection_id != other.0.connection_id);
@@ -247,5 +262,53 @@ async fn odd_clients() -> Result<()> {
         raw.send(0, &query("DO 1")).await?;
         ensure!(raw.packet().await?.1[0] == 0 && raw.packet().await?.1[0] == 0);
     }
+    Ok(())
+}
+
+/// A server that takes the client's first answer for given, which it has not got, and asks for the password.
+#[tokio::test]
+async fn a_server_that_does_not_ask_anew_is_left() -> Result<()> {
+    let server = server(Flavor::MySql).await?;
+    let impostor = TcpListener::bind("127.0.0.1:0").await?;
+    let mut view = member("a", &server, Role::Primary);
+    view.upstream = Upstream::Tcp {
+        host: "127.0.0.1".to_owned(),
+        port: impostor.local_addr()?.port(),
+    };
+    let view = GroupView {
+        name: "main".to_owned(),
+        primary: Ok(0),
+        members: vec![view],
+    };
+    let routed = Routed::start(view, &[&server]).await?;
+    let port = server.port();
+    let heard = tokio::spawn(async move {
+        let (mut proxy, _) = impostor.accept().await?;
+        // It greets as the server it stands before.
+        let mut real = TcpStream::connect(("127.0.0.1", port)).await?;
+        let mut greeting = vec![0; 4 << 10];
+        let length = real.read(&mut greeting).await?;
+        proxy.write_all(&greeting[..length]).await?;
+        let mut response = vec![0; 4 << 10];
+        let length = proxy.read(&mut response).await?;
+        let text = String::from_utf8_lossy(&response[..length]).into_owned();
+        ensure!(
+            text.contains("alterego_asks_anew") && !text.contains("first answer"),
+            "{text}"
+        );
+        proxy.write_all(b"\x02\0\0\x02\x01\x04").await?;
+        let mut rest = Vec::new();
+        proxy.read_to_end(&mut rest).await?;
+        Ok(rest)
+    });
+    let (mut raw, _) = Raw::greeted(([127, 0, 0, 1], routed.port).into()).await?;
+    let mut packet = response(BASE & !8, 0);
+    packet.extend(b"root\0\x0cfirst answercaching_sha2_password\0");
+    raw.send(1, &packet).await?;
+    ensure!(
+        raw.packet().await.is_err(),
+        "the client is asked for its password"
+    );
+    ensure!(heard.await??.is_empty());
     Ok(())
 }

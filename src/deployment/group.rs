@@ -139,3 +139,100 @@ impl Following {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alterego_proxy::routing::NoPrimary;
+    use alterego_testkit::{Flavor, Options, Server};
+    use clap::Parser;
+    use mysql_async::prelude::Queryable;
+
+    use super::super::view;
+    use super::*;
+    use crate::cli::{Environment, LowArgs, Servers};
+    use crate::deployment::view::MemberSpec;
+
+    /// How long something may take that only a fault keeps from happening.
+    const DEADLINE: Duration = Duration::from_secs(90);
+
+    fn settings(server: &Server) -> Settings {
+        let url = server.url("root", "");
+        let args = ["alterego", &url, "--upstream-ssl-mode", "DISABLED"];
+        Settings::from_low(LowArgs::parse_from(args), &Environment::default()).unwrap()
+    }
+
+    fn member(server: &Server) -> MemberSpec {
+        let Servers::One(address) = settings(server).servers else {
+            panic!("one server was named");
+        };
+        MemberSpec {
+            name: server.port().to_string(),
+            upstream: super::super::upstream(&address),
+            weight: 1,
+            opts: address.opts().into(),
+            address,
+        }
+    }
+
+    /// The primary dies, there is none, the next one is not ready, then it is.
+    #[tokio::test]
+    async fn the_bridge_follows_the_primary() {
+        for flavor in Flavor::ALL {
+            let options = Options::relaxed();
+            let (mut a, b) =
+                tokio::try_join!(Server::start(flavor, &options), Server::start(flavor, &options)).unwrap();
+            let mut on_b = b.root().await.unwrap();
+            on_b.query_drop("SET GLOBAL read_only = ON").await.unwrap();
+            let spec = GroupSpec {
+                name: "main".to_owned(),
+                lag_limit: None,
+                members: vec![member(&a), member(&b)],
+            };
+            let first = view::watch(&spec).await.borrow().clone();
+            assert_eq!(first.primary, Ok(0));
+            let (publish, seen) = watch::channel(Arc::clone(&first));
+            let hooks = GroupHooks::start(&settings(&a), spec, seen, Gate::default())
+                .await
+                .unwrap();
+            let before = hooks.bridge().unwrap();
+            a.kill();
+            let change = |primary| {
+                publish.send_replace(Arc::new(GroupView {
+                    primary,
+                    ..GroupView::clone(&first)
+                }));
+            };
+            change(Err(NoPrimary("it is gone".to_owned())));
+            let (connections, _) = connections(&mut on_b).await;
+            change(Ok(1));
+            // It was looked at and left again.
+            let refused = async {
+                loop {
+                    let (made, open) = self::connections(&mut on_b).await;
+                    if made > connections && open == 1 {
+                        break;
+                    }
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            };
+            tokio::time::timeout(DEADLINE, refused).await.unwrap();
+            assert!(Arc::ptr_eq(&hooks.bridge().unwrap(), &before));
+            on_b.query_drop("SET GLOBAL read_only = OFF").await.unwrap();
+            let rebuilt = async {
+                while Arc::ptr_eq(&hooks.bridge().unwrap(), &before) {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            };
+            tokio::time::timeout(DEADLINE, rebuilt).await.unwrap();
+            let state = "SELECT 1 FROM information_schema.schemata WHERE schema_name = 'alterego'";
+            assert_eq!(on_b.query_first::<u8, _>(state).await.unwrap(), Some(1));
+        }
+    }
+
+    /// How many connections there have been, and how many there are.
+    async fn connections(conn: &mut mysql_async::Conn) -> (u64, u64) {
+        let sql = "SHOW GLOBAL STATUS WHERE Variable_name IN ('Connections', 'Threads_connected')";
+        let found: Vec<(String, u64)> = conn.query(sql).await.unwrap();
+        (found[0].1, found[1].1)
+    }
+}
