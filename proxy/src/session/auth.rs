@@ -216,10 +216,7 @@ impl<'a> Exchange<'a> {
         header: Header,
         payload: &[u8],
     ) -> Result<Option<Option<u16>>, End> {
-        if false
-            && std::mem::take(&mut self.kept_back)
-            && !matches!(payload.first(), Some(0x00 | 0xfe | 0xff))
-        {
+        if std::mem::take(&mut self.kept_back) && !matches!(payload.first(), Some(0x00 | 0xfe | 0xff)) {
             // The client would take it for a word on its first answer, which may be one with its password.
             return Err(End::Protocol("the server does not ask the client anew"));
         }
