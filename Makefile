@@ -30,6 +30,7 @@ test: servers ## Runs all tests, against real servers of both kinds
 	else \
 	  set -x; $(CARGO) test --locked --workspace --no-fail-fast; \
 	fi
+	ALTEREGO_WIRE_PLACED=1 $(CARGO) test --locked --test wire
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
 
 clients: ## Tries real clients and migration tools, fetched from their registries (CLIENTS="django mysql2": some only)

@@ -17,7 +17,6 @@ use async_trait::async_trait;
 use mysql_async::Opts;
 
 use crate::cli::{Settings, Strategy};
-use crate::status::StatusSource;
 
 /// The proxy's hooks, carried out by the engine.
 pub(crate) struct Bridge {
@@ -55,14 +54,6 @@ impl Bridge {
             flavor,
             strategy: settings.strategy,
         }))
-    }
-
-    async fn grid(&self) -> Grid {
-        let statuses = self.engine.statuses().await;
-        Grid {
-            columns: migration::COLUMNS.map(str::to_owned).to_vec(),
-            rows: statuses.iter().map(Status::cells).collect(),
-        }
     }
 
     fn question(&self, statement: &alter::Statement) -> Question {
@@ -123,14 +114,19 @@ impl Hooks for Bridge {
     }
 
     async fn migrations(&self) -> Grid {
-        self.grid().await
+        let statuses = self.engine.statuses().await;
+        Grid {
+            rows: statuses.iter().map(Status::cells).collect(),
+            ..no_migrations()
+        }
     }
 }
 
-#[async_trait]
-impl StatusSource for Bridge {
-    async fn migrations(&self) -> Grid {
-        self.grid().await
+/// What is shown where no server is known that could have migrations.
+pub(crate) fn no_migrations() -> Grid {
+    Grid {
+        columns: migration::COLUMNS.map(str::to_owned).to_vec(),
+        rows: Vec::new(),
     }
 }
 

@@ -4,6 +4,8 @@ mod admin;
 mod app;
 mod bridge;
 mod cli;
+mod config_file;
+mod deployment;
 mod listener;
 mod signals;
 mod startup;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
@@ -11,6 +12,8 @@ use crate::tls::{ClientTls, UpstreamTls};
 /// Where clients connect; at least one of them.
 #[derive(Debug, Default)]
 pub struct Listeners {
+    /// The name by which rules know them.
+    pub name: Arc<str>,
     /// The TCP listener.
     pub tcp: Option<TcpListener>,
     /// The unix socket's listener.
@@ -43,8 +46,8 @@ impl fmt::Display for Upstream {
 /// A proxy's configuration.
 #[derive(Clone, Debug)]
 pub struct ProxyConfig {
-    /// The server.
-    pub upstream: Upstream,
+    /// The server; none where a router chooses one for each client.
+    pub upstream: Option<Upstream>,
     /// TLS towards the server.
     pub upstream_tls: UpstreamTls,
     /// TLS towards clients.
@@ -63,7 +66,15 @@ impl ProxyConfig {
     /// The defaults for a server; no TLS on either side.
     pub fn new(upstream: Upstream) -> Self {
         Self {
-            upstream,
+            upstream: Some(upstream),
+            ..Self::routed()
+        }
+    }
+
+    /// The defaults where a router chooses the server; no TLS on either side.
+    pub fn routed() -> Self {
+        Self {
+            upstream: None,
             upstream_tls: UpstreamTls::default(),
             client_tls: ClientTls::default(),
             connect_timeout: Duration::from_secs(10),

@@ -4,7 +4,7 @@
 //! change is shown to the [`hooks::Hooks`]; this crate knows nothing of how one is carried out.
 //!
 //! `listener` accepts, `session` relays one client, `intercept` does what a caught statement needs, and `protocol`
-//! knows the bytes. Passwords pass through and are not kept.
+//! knows the bytes. `routing` chooses a server for each client where there are several. Passwords pass through and are not kept.
 
 mod config;
 pub mod gate;
@@ -21,5 +21,5 @@ mod upstream;
 
 pub use config::{Listeners, ProxyConfig, Upstream};
 pub use gate::Gate;
-pub use listener::run;
+pub use listener::{run, run_routed};
 pub use upstream::UNREACHABLE;

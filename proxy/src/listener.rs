@@ -1,13 +1,14 @@
 //! Accepts clients and gives each one a task, until it is told to stop.
 
 use std::collections::HashMap;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -16,7 +17,8 @@ use crate::gate::Gate;
 use crate::hooks::Hooks;
 use crate::protocol::answer::early_err;
 use crate::protocol::frame::put_packet;
-use crate::session::{self, Shared};
+use crate::routing::Router;
+use crate::session::{self, Client, Common};
 use crate::stop::Stop;
 use crate::stream::Stream;
 use crate::upstream;
@@ -29,8 +31,8 @@ const ACCEPT_REST: Duration = Duration::from_millis(50);
 /// The stop signals of the running sessions.
 type Sessions = Arc<Mutex<HashMap<u64, Arc<Stop>>>>;
 
-/// Serves clients until `shutdown`; then no more are accepted, and sessions end as soon as they are at rest, at the
-/// latest after the configured grace.
+/// Serves clients of the configured server until `shutdown`; then no more are accepted, and sessions end as soon as they
+/// are at rest, at the latest after the configured grace.
 pub async fn run(
     listeners: Listeners,
     config: ProxyConfig,
@@ -38,10 +40,23 @@ pub async fn run(
     gate: Gate,
     shutdown: impl Future<Output = ()>,
 ) {
-    let shared = Shared {
+    let router = match &config.upstream {
+        Some(upstream) => Router::single(upstream, hooks, gate),
+        None => Router::new(Vec::new(), Vec::new(), HashMap::new()),
+    };
+    run_routed(vec![listeners], config, Arc::new(router), shutdown).await;
+}
+
+/// As [`run`], by any number of listeners. Where no server is configured, `router` places each client.
+pub async fn run_routed(
+    listeners: Vec<Listeners>,
+    config: ProxyConfig,
+    router: Arc<Router>,
+    shutdown: impl Future<Output = ()>,
+) {
+    let common = Common {
         config: Arc::new(config),
-        hooks,
-        gate,
+        router,
         password_key: Arc::default(),
     };
     let sessions = Sessions::default();
@@ -56,16 +71,16 @@ pub async fn run(
             accepted = accept(&listeners) => accepted,
         };
         match accepted {
-            Ok(client) => {
+            Ok((stream, listener, peer)) => {
                 next_id += 1;
-                let is_full = tasks.len() >= shared.config.max_clients;
-                tasks.spawn(welcome(
-                    next_id,
-                    client,
-                    is_full,
-                    shared.clone(),
-                    sessions.clone(),
-                ));
+                let is_full = tasks.len() >= common.config.max_clients;
+                let client = Client {
+                    stream,
+                    listener,
+                    peer,
+                    number: next_id,
+                };
+                tasks.spawn(welcome(client, is_full, common.clone(), sessions.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -76,50 +91,75 @@ pub async fn run(
     drop(listeners);
     lock(&sessions).values().for_each(|stop| stop.ask());
     let drained = async { while tasks.join_next().await.is_some() {} };
-    if timeout(shared.config.shutdown_grace, drained).await.is_err() {
+    if timeout(common.config.shutdown_grace, drained).await.is_err() {
         tracing::warn!("sessions were still busy at the end of the shutdown's grace");
     }
     tasks.shutdown().await;
 }
 
-async fn accept(listeners: &Listeners) -> io::Result<Stream> {
-    tokio::select! {
-        accepted = accept_tcp(listeners.tcp.as_ref()) => accepted,
-        accepted = accept_unix(listeners.unix.as_ref()) => accepted,
-    }
+/// A client's connection, the name of its listener, and its address if it has one.
+type Accepted = (Stream, Arc<str>, Option<IpAddr>);
+
+async fn accept(listeners: &[Listeners]) -> io::Result<Accepted> {
+    poll_fn(|cx| {
+        let mut accepted = listeners.iter().map(|listener| poll_accept(listener, cx));
+        accepted.find(Poll::is_ready).unwrap_or(Poll::Pending)
+    })
+    .await
 }
 
-async fn accept_tcp(listener: Option<&TcpListener>) -> io::Result<Stream> {
-    match listener {
-        Some(listener) => Stream::tcp(listener.accept().await?.0),
-        None => std::future::pending().await,
+fn poll_accept(listeners: &Listeners, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
+    if let Some(tcp) = &listeners.tcp
+        && let Poll::Ready(accepted) = tcp.poll_accept(cx)
+    {
+        return Poll::Ready(accepted.and_then(|(stream, peer)| {
+            let peer = Some(peer.ip());
+            Ok((Stream::tcp(stream)?, Arc::clone(&listeners.name), peer))
+        }));
     }
-}
-
-async fn accept_unix(listener: Option<&UnixListener>) -> io::Result<Stream> {
-    match listener {
-        Some(listener) => Ok(Stream::Unix(listener.accept().await?.0)),
-        None => std::future::pending().await,
+    if let Some(unix) = &listeners.unix
+        && let Poll::Ready(accepted) = unix.poll_accept(cx)
+    {
+        return Poll::Ready(
+            accepted.map(|(stream, _)| (Stream::Unix(stream), Arc::clone(&listeners.name), None)),
+        );
     }
+    Poll::Pending
 }
 
 /// One client's task.
-async fn welcome(id: u64, client: Stream, is_full: bool, shared: Shared, sessions: Sessions) {
+async fn welcome(client: Client, is_full: bool, common: Common, sessions: Sessions) {
     if is_full {
-        return turn_away(client, 1040, "Too many connections").await;
+        return turn_away(client.stream, 1040, "Too many connections").await;
     }
-    let opened = upstream::connect(&shared.config.upstream, shared.config.connect_timeout).await;
-    let upstream = match opened {
-        Ok(upstream) => upstream,
-        Err(message) => {
-            tracing::warn!("{message}");
-            return turn_away(client, upstream::UNREACHABLE, &message).await;
+    let id = client.number;
+    let stop = Arc::new(Stop::default());
+    let registered = |stop: &Arc<Stop>| {
+        lock(&sessions).insert(id, Arc::clone(stop));
+        Registered {
+            id,
+            sessions: Arc::clone(&sessions),
         }
     };
-    let stop = Arc::new(Stop::default());
-    let registered = Registered { id, sessions };
-    lock(&registered.sessions).insert(id, stop.clone());
-    let end = session::serve(client, upstream, shared, stop).await;
+    let end = match &common.config.upstream {
+        Some(at) => {
+            let opened = upstream::connect(at, common.config.connect_timeout).await;
+            let upstream = match opened {
+                Ok(upstream) => upstream,
+                Err(message) => {
+                    tracing::warn!("{message}");
+                    return turn_away(client.stream, upstream::UNREACHABLE, &message).await;
+                }
+            };
+            let _registered = registered(&stop);
+            let at = at.clone();
+            session::serve(client, upstream, &at, common, stop).await
+        }
+        None => {
+            let _registered = registered(&stop);
+            session::serve_placed(client, common, stop).await
+        }
+    };
     tracing::debug!(session = id, "session over: {end}");
 }
 

@@ -37,6 +37,8 @@ impl<W: AsyncWrite + Send + Unpin> AsyncMysqlShim<W> for Shim {
     async fn on_query<'a>(&'a mut self, query: &'a str, results: QueryResultWriter<'a, W>) -> io::Result<()> {
         match statement::understand(query, &self.session) {
             Ok(Statement::ShowMigrations) => write(&self.source.migrations().await, results).await,
+            Ok(Statement::ShowRoutes) => write(&self.source.routes(), results).await,
+            Ok(Statement::ShowUpstreams) => write(&self.source.upstreams(), results).await,
             Ok(Statement::Rows(grid)) => write(&grid, results).await,
             Ok(Statement::Accepted) => {
                 let ok = OkResponse {

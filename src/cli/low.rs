@@ -24,6 +24,9 @@ Examples:
   ALTEREGO_ADMIN_PASSWORD=… alterego mysql://migrator@db --admin unix:/run/alterego/admin.sock
       `SHOW MIGRATIONS` also answers on a socket of its own, even while the server is down.
 
+  alterego --config /etc/alterego.toml
+      Several servers; which one a client is connected to is said by rules in the file.
+
 Environment:
   ALTEREGO_URL             The server's URL, when none is typed
   ALTEREGO_PASSWORD        The password of the account in the URL
@@ -55,6 +58,12 @@ pub(crate) struct LowArgs {
     #[arg(long, value_name = "PATH", help_heading = "Server")]
     pub(crate) defaults_file: Option<PathBuf>,
 
+    /// A file with several servers: groups of them, listeners, and rules that say which connection goes where.
+    ///
+    /// It takes the place of the URL. The README has an example.
+    #[arg(long, value_name = "FILE", help_heading = "Server")]
+    pub(crate) config: Option<PathBuf>,
+
     /// How the connections to the server are protected, named as in MySQL's clients.
     ///
     /// By default PREFERRED, or VERIFY_CA if --tls-ca is given. It holds for alterego's own connections and for those it
@@ -72,14 +81,9 @@ pub(crate) struct LowArgs {
     #[arg(long, value_name = "FILE", help_heading = "Server")]
     pub(crate) tls_ca: Option<PathBuf>,
 
-    /// Where clients connect; port 0 takes a free one.
-    #[arg(
-        long,
-        value_name = "ADDR:PORT",
-        default_value = "127.0.0.1:3307",
-        help_heading = "Clients"
-    )]
-    pub(crate) listen: String,
+    /// Where clients connect; port 0 takes a free one [default: 127.0.0.1:3307].
+    #[arg(long, value_name = "ADDR:PORT", help_heading = "Clients")]
+    pub(crate) listen: Option<String>,
 
     /// A unix socket where clients connect, too.
     #[arg(long, value_name = "PATH", help_heading = "Clients")]

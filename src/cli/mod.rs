@@ -1,17 +1,20 @@
 //! The command line: what was typed ([`LowArgs`]) becomes what is meant ([`Settings`]).
 
-mod duration;
+pub(crate) mod duration;
 mod low;
 mod option_file;
 mod secret;
-mod server_url;
+pub(crate) mod server_url;
 mod settings;
 mod tls;
 mod usage;
 
 pub(crate) use low::LowArgs;
 pub(crate) use secret::Secret;
-pub(crate) use settings::{AdminSettings, Bind, Environment, ServerAddress, Settings, Strategy};
+pub(crate) use settings::{
+    AdminSettings, Bind, DEFAULT_PORT, Environment, ListenerSettings, ServerAddress, Servers, Settings,
+    Strategy, password_file,
+};
 pub(crate) use tls::{ClientMode, ClientSettings, UpstreamSettings};
 
 use clap::Parser;

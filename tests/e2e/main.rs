@@ -12,6 +12,7 @@ mod indexes;
 mod keep_old;
 mod key_types;
 mod privileges;
+mod routing;
 mod snapshots;
 mod stall;
 mod support;

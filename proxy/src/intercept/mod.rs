@@ -3,6 +3,7 @@
 mod change;
 mod diagnostics;
 mod hold;
+pub(crate) mod kill;
 pub(crate) mod locks;
 mod question;
 mod settings;
@@ -31,7 +32,18 @@ impl Session {
                 self.settle();
                 Ok(())
             }
+            Catch::Kill(told) => self.kill(&caught, *told),
             Catch::Migrations => self.show_migrations(&caught).await,
+            Catch::Routes => {
+                self.kept = None;
+                self.answer_grid(&caught, &self.shared.router.routes());
+                Ok(())
+            }
+            Catch::Upstreams => {
+                self.kept = None;
+                self.answer_grid(&caught, &self.shared.router.upstreams());
+                Ok(())
+            }
             Catch::Diagnostics(asked) => {
                 let kept = self.kept.clone().unwrap_or_default();
                 self.answer_grid(&caught, &kept.answer(asked));

@@ -14,11 +14,13 @@ pub(crate) enum Opening {
     Locks,
     /// `SET`: it may have the session's transactions tracked.
     Setting,
+    /// `KILL`: it may be by an id of the proxy's.
+    Kill,
     /// None of these.
     Other,
 }
 
-const OPENINGS: [(&[u8], Opening); 10] = [
+const OPENINGS: [(&[u8], Opening); 11] = [
     (b"ALTER", Opening::Change),
     (b"CREATE", Opening::Change),
     (b"DROP", Opening::Change),
@@ -29,6 +31,7 @@ const OPENINGS: [(&[u8], Opening); 10] = [
     (b"FLUSH", Opening::Locks),
     (b"BACKUP", Opening::Locks),
     (b"SET", Opening::Setting),
+    (b"KILL", Opening::Kill),
 ];
 
 /// Reads the first word; `None` when the text ends before or within it, so that more text could change the answer.
@@ -177,6 +180,7 @@ mod tests {
         check("show migrations", Opening::Show);
         check("FLUSH TABLES", Opening::Locks);
         check("set autocommit=0", Opening::Setting);
+        check("KILL 7", Opening::Kill);
         check("", Opening::Other);
     }
 

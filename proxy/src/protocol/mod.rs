@@ -13,6 +13,7 @@ pub(crate) mod progress;
 pub(crate) mod query;
 pub(crate) mod reader;
 pub(crate) mod reply;
+pub(crate) mod response;
 pub(crate) mod resultset;
 pub(crate) mod session_state;
 pub(crate) mod shape;

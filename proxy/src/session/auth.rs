@@ -130,6 +130,8 @@ pub(crate) struct Exchange<'a> {
     ahead: u8,
     /// The server, or the proxy in its place, has spoken and the client may answer. What it sends unasked behind a change of user is the next command.
     asked: bool,
+    /// The client's first answer was kept back, so the server has to ask for another.
+    kept_back: bool,
 }
 
 impl<'a> Exchange<'a> {
@@ -143,7 +145,15 @@ impl<'a> Exchange<'a> {
             envelope: None,
             ahead,
             asked: false,
+            kept_back: false,
         }
+    }
+
+    /// Begins with `packet` in the place of the one at the front. It holds no answer of the client's: the server asks.
+    pub(crate) fn begin_unanswered(&mut self, wire: &mut Wire, header: Header, packet: &[u8]) {
+        wire.up.discard(HEADER_BYTES + header.length);
+        wire.up.send(header.sequence.wrapping_sub(self.ahead), packet);
+        self.kept_back = true;
     }
 
     /// Sends the packet at the front, which begins the exchange and holds the client's first answer.
@@ -206,6 +216,10 @@ impl<'a> Exchange<'a> {
         header: Header,
         payload: &[u8],
     ) -> Result<Option<Option<u16>>, End> {
+        if std::mem::take(&mut self.kept_back) && !matches!(payload.first(), Some(0x00 | 0xfe | 0xff)) {
+            // The client would take it for a word on its first answer, which may be one with its password.
+            return Err(End::Protocol("the server does not ask the client anew"));
+        }
         let own = std::mem::replace(&mut self.own, Own::Relay);
         if let (Own::Key { password }, Some((&MORE_DATA, key))) = (&own, payload.split_first()) {
             self.send_encrypted(wire, header, password, key)?;

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use super::Session;
 use super::statements::{PreparedChange, Statements};
 use crate::hooks::{ReadMode, Verdict};
-use crate::intercept::{Diagnostics, Opening, Show, locks, tracking, words};
+use crate::intercept::{Diagnostics, Opening, Show, kill, locks, tracking, words};
 use crate::protocol::capabilities::Capabilities;
 use crate::protocol::command::{self as code, expected};
 use crate::protocol::frame::{Frames, HEADER_BYTES, Header};
 use crate::protocol::query;
 use crate::protocol::reader::Reader;
 use crate::protocol::shape::Expect;
+use crate::routing::ids;
 
 /// A longer command is never looked into.
 const INSPECTED_MAX_BYTES: usize = 1 << 20;
@@ -65,6 +66,12 @@ pub(crate) enum Catch {
     Execute(Arc<PreparedChange>),
     /// `SHOW MIGRATIONS`.
     Migrations,
+    /// A kill by an id the proxy told a client.
+    Kill(u32),
+    /// `SHOW ROUTES`.
+    Routes,
+    /// `SHOW UPSTREAMS`.
+    Upstreams,
     /// A statement on a table that was replaced after the transaction's snapshot.
     OldSnapshot(Expect),
     /// A question about diagnostics only the proxy has.
@@ -230,6 +237,15 @@ impl Session {
             code::CHANGE_USER if !front.is_inspectable() => Decision::Forward(Some(Expect::Unknown)),
             code::CHANGE_USER if !front.is_whole => Decision::More,
             code::CHANGE_USER => Decision::Catch(Catch::ChangeUser),
+            code::PROCESS_KILL if self.server.upstream.is_some() => {
+                if !front.is_whole {
+                    return Decision::More;
+                }
+                let id = Reader::new(front.body).u32().filter(|id| ids::is_told(*id));
+                id.map_or(Decision::Forward(expected(code::PROCESS_KILL)), |id| {
+                    Decision::Catch(Catch::Kill(id))
+                })
+            }
             code::STMT_CLOSE if front.body.len() < 4 && !front.is_whole => Decision::More,
             other => Decision::Forward(expected(other)),
         }
@@ -259,12 +275,19 @@ impl Session {
             }
             Opening::Show => match Show::parse(text) {
                 Some(Show::Migrations) => return Decision::Catch(Catch::Migrations),
+                Some(Show::Routes) => return Decision::Catch(Catch::Routes),
+                Some(Show::Upstreams) => return Decision::Catch(Catch::Upstreams),
                 Some(Show::Diagnostics(asked)) if self.kept.is_some() => {
                     return Decision::Catch(Catch::Diagnostics(asked));
                 }
                 _ => {}
             },
-            Opening::Locks | Opening::Setting | Opening::Other => {}
+            Opening::Kill if self.server.upstream.is_some() => {
+                if let Some(id) = kill::told_id(text) {
+                    return Decision::Catch(Catch::Kill(id));
+                }
+            }
+            Opening::Kill | Opening::Locks | Opening::Setting | Opening::Other => {}
         }
         FORWARD
     }
@@ -414,6 +437,11 @@ impl Session {
             left: header.length,
             continued: header.is_continued(),
         };
+    }
+
+    /// The command at the front, with what came behind it.
+    pub(crate) fn front_mut(&mut self) -> &mut [u8] {
+        self.wire.up.undecided_mut()
     }
 
     /// Takes the command at the front away: it has been answered.

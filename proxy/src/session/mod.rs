@@ -1,11 +1,13 @@
 //! One client: its login, then its commands until either side leaves.
 //!
+//! `handshake` relays a login to the only server there is, `placed` chooses a server by what the client says.
 //! `command` decides what happens to each command, `relay` is the loop that moves bytes, `side` puts statements of the
 //! proxy's own on the client's connection, `response` answers in the server's place.
 
 mod auth;
 mod command;
 mod handshake;
+mod placed;
 mod relay;
 mod response;
 mod side;
@@ -13,6 +15,7 @@ mod snapshot;
 mod statements;
 mod wire;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,13 +29,15 @@ pub(crate) use statements::PreparedChange;
 use statements::Statements;
 use wire::Wire;
 
-use crate::config::ProxyConfig;
+use crate::config::{ProxyConfig, Upstream};
 use crate::gate::{Gate, Visitor};
 use crate::hooks::Hooks;
 use crate::intercept::Kept;
 use crate::protocol::capabilities::{Capabilities, PROTOCOL_41};
 use crate::protocol::reply::ReplyTracker;
 use crate::protocol::session_state::Entry;
+use crate::routing::ids::Noted;
+use crate::routing::{Access, ForwardAll, Group, Guest, Router};
 use crate::stop::Stop;
 use crate::stream::Stream;
 use crate::tls::PasswordKey;
@@ -63,13 +68,49 @@ pub(crate) enum End {
     Protocol(&'static str),
 }
 
-/// What all sessions share.
+/// What all clients share.
 #[derive(Clone)]
-pub(crate) struct Shared {
+pub(crate) struct Common {
     pub(crate) config: Arc<ProxyConfig>,
+    pub(crate) router: Arc<Router>,
+    pub(crate) password_key: Arc<PasswordKey>,
+}
+
+/// What a session shares with others: with all, and with those of its group.
+pub(crate) struct Shared {
+    pub(crate) router: Arc<Router>,
     pub(crate) hooks: Arc<dyn Hooks>,
     pub(crate) gate: Gate,
     pub(crate) password_key: Arc<PasswordKey>,
+}
+
+impl Common {
+    /// What a session on a server of this group shares.
+    fn within(&self, group: &Group, access: Access) -> Shared {
+        let (hooks, gate) = match access {
+            Access::Primary => (Arc::clone(&group.hooks), group.gate.clone()),
+            // No cut-over has to wait for those who cannot be where it happens.
+            Access::ReadOnly => (ForwardAll::over(&group.hooks), Gate::default()),
+        };
+        Shared {
+            router: Arc::clone(&self.router),
+            hooks,
+            gate,
+            password_key: Arc::clone(&self.password_key),
+        }
+    }
+}
+
+/// A client that has been accepted.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) stream: Stream,
+    /// The name of the listener it came by.
+    pub(crate) listener: Arc<str>,
+    /// Where it comes from: the connection's address, or what somebody trusted has said; none by unix socket.
+    pub(crate) peer: Option<IpAddr>,
+    /// Its number among all clients of the process, from 1.
+    pub(crate) number: u64,
 }
 
 /// The server's side of a session.
@@ -79,6 +120,8 @@ pub(crate) struct Server {
     pub(crate) connection_id: u32,
     /// The challenge of the greeting, where a change of user begins anew.
     nonce: Vec<u8>,
+    /// Where it is, if it was chosen after the proxy had greeted the client.
+    pub(crate) upstream: Option<Upstream>,
 }
 
 /// A client that has logged in.
@@ -105,19 +148,77 @@ pub(crate) struct Session {
     pub(crate) shared: Shared,
     stop: Arc<Stop>,
     stopping: bool,
+    /// Counts the client among those of its server.
+    _guest: Option<Guest>,
+    /// Lets others kill it by the id that the client was told.
+    _noted: Option<Noted>,
 }
 
-/// Serves one client on its two connections.
-pub(crate) async fn serve(client: Stream, upstream: Stream, shared: Shared, stop: Arc<Stop>) -> End {
-    let mut wire = Wire::new(client, upstream);
-    let login = timeout(shared.config.login_timeout, handshake::login(&mut wire, &shared)).await;
-    let logged_in = match login {
-        Ok(Ok(Some(logged_in))) => logged_in,
+/// Who has logged in where.
+struct Entered {
+    logged_in: handshake::LoggedIn,
+    shared: Shared,
+    guest: Option<Guest>,
+    noted: Option<Noted>,
+    /// The server, if it was chosen after the proxy had greeted the client.
+    upstream: Option<Upstream>,
+}
+
+/// Serves one client of the only server there is.
+pub(crate) async fn serve(
+    client: Client,
+    upstream: Stream,
+    at: &Upstream,
+    common: Common,
+    stop: Arc<Stop>,
+) -> End {
+    let wire = Wire::new(client.stream, upstream);
+    run(wire, common, stop, async |wire, common| {
+        let logged_in = handshake::login(wire, common, at).await?;
+        let placed = common.router.only();
+        Ok(logged_in.zip(placed).map(|(logged_in, placed)| Entered {
+            logged_in,
+            shared: common.within(placed.group, placed.access),
+            guest: Some(placed.guest),
+            noted: None,
+            upstream: None,
+        }))
+    })
+    .await
+}
+
+/// Serves one client whose server is chosen by what it says when it logs in.
+pub(crate) async fn serve_placed(client: Client, common: Common, stop: Arc<Stop>) -> End {
+    let Client {
+        stream,
+        listener,
+        peer,
+        number,
+    } = client;
+    let origin = placed::Origin {
+        listener,
+        peer,
+        number,
+    };
+    run(Wire::waiting(stream), common, stop, async |wire, common| {
+        placed::login(wire, common, &origin).await
+    })
+    .await
+}
+
+async fn run(
+    mut wire: Wire,
+    common: Common,
+    stop: Arc<Stop>,
+    login: impl AsyncFnOnce(&mut Wire, &Common) -> Result<Option<Entered>, End>,
+) -> End {
+    let entered = match timeout(common.config.login_timeout, login(&mut wire, &common)).await {
+        Ok(Ok(Some(entered))) => entered,
         Ok(Ok(None)) => return farewell(&mut wire, End::UpstreamLost).await,
         Ok(Err(end)) => return farewell(&mut wire, end).await,
         Err(_) => return End::Protocol("the login took too long"),
     };
-    let mut session = Session::new(wire, logged_in, shared, stop);
+    let mut session = Session::new(wire, entered, stop);
     let end = session.run().await;
     farewell(&mut session.wire, end).await
 }
@@ -137,7 +238,14 @@ async fn farewell(wire: &mut Wire, end: End) -> End {
 }
 
 impl Session {
-    fn new(wire: Wire, logged_in: handshake::LoggedIn, shared: Shared, stop: Arc<Stop>) -> Self {
+    fn new(wire: Wire, entered: Entered, stop: Arc<Stop>) -> Self {
+        let Entered {
+            logged_in,
+            shared,
+            guest,
+            noted,
+            upstream,
+        } = entered;
         let handshake::LoggedIn {
             greeting,
             capabilities,
@@ -169,7 +277,10 @@ impl Session {
                 is_mariadb: greeting.is_mariadb(),
                 connection_id: greeting.connection_id,
                 nonce: greeting.nonce,
+                upstream,
             },
+            _guest: guest,
+            _noted: noted,
         }
     }
 }

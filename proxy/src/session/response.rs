@@ -5,6 +5,7 @@ use super::{Caught, End, Session};
 use crate::hooks::{Grid, Progress};
 use crate::protocol::frame::peek_packet;
 use crate::protocol::login::First;
+use crate::protocol::response::unanswered_change_user;
 use crate::protocol::{answer, progress, resultset, session_state};
 
 impl Session {
@@ -69,8 +70,15 @@ impl Session {
         self.note(caught.header);
         let payload = peek_packet(self.wire.up.undecided()).map(|(_, payload)| payload);
         let first = payload.and_then(|payload| First::of_change_user(payload, self.capabilities));
+        // The client of a placed connection knows no challenge of its server's.
+        let unanswered = payload
+            .filter(|_| self.server.upstream.is_some())
+            .and_then(|payload| unanswered_change_user(payload, self.capabilities));
         let mut exchange = Exchange::new(self.server.nonce.clone(), &self.shared.password_key, 0);
-        exchange.begin(&mut self.wire, first).await?;
+        match unanswered {
+            Some(packet) => exchange.begin_unanswered(&mut self.wire, caught.header, &packet),
+            None => exchange.begin(&mut self.wire, first).await?,
+        }
         if let Some(status) = exchange.run(&mut self.wire).await? {
             self.tracker.status = status;
         }

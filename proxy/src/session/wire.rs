@@ -213,6 +213,19 @@ impl Wire {
         }
     }
 
+    /// A client whose server is not chosen yet: nothing is expected of that side.
+    pub(crate) fn waiting(client: Stream) -> Self {
+        let mut wire = Self::new(client, Stream::default());
+        wire.down.ended = true;
+        wire
+    }
+
+    /// Gives a waiting client its server.
+    pub(crate) fn open_upstream(&mut self, upstream: Stream) {
+        self.upstream = upstream;
+        self.down.ended = false;
+    }
+
     /// The client's connection.
     pub(crate) fn client(&self) -> &Stream {
         &self.client

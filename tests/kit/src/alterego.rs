@@ -42,7 +42,25 @@ impl Alterego {
         if !args.iter().any(|argument| argument.starts_with("--listen")) {
             command.args(["--listen", "127.0.0.1:0"]);
         }
+        Alterego::run(command, tempfile::tempdir()?, args, env).await
+    }
+
+    /// Starts the proxy with a configuration file of this text, which says where to listen.
+    pub async fn configured(config: &str, args: &[&str], env: &[(&str, &str)]) -> Result<Alterego> {
         let state = tempfile::tempdir()?;
+        let file = state.path().join("alterego.toml");
+        std::fs::write(&file, config)?;
+        let mut command = Alterego::command()?;
+        command.arg("--config").arg(file);
+        Alterego::run(command, state, args, env).await
+    }
+
+    async fn run(
+        mut command: Command,
+        state: TempDir,
+        args: &[&str],
+        env: &[(&str, &str)],
+    ) -> Result<Alterego> {
         command
             .args(args)
             .env("NO_COLOR", "1")
@@ -78,6 +96,19 @@ impl Alterego {
     /// The TCP port that the proxy listens on.
     pub fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    /// The TCP port of the listener of that name, once it is said to listen.
+    pub async fn port_of(&self, listener: &str) -> Result<u16> {
+        self.logged(&format!("listener=\"{listener}\""), START_TIMEOUT)
+            .await?;
+        let log = self.log();
+        let mut lines = log.lines();
+        let line = lines.find(|line| line.contains(&format!("listener=\"{listener}\"")));
+        let address = line.and_then(listening_address);
+        Ok(address
+            .with_context(|| format!("no port of {listener}:\n{log}"))?
+            .port())
     }
 
     /// The proxy's process id.
