@@ -18,7 +18,7 @@ use crate::cli::{AdminSettings, Settings};
 use crate::listener::{Listener, SocketFile, bind_unix};
 use crate::status::StatusSource;
 use crate::tls::Way;
-use crate::{signals, startup, tls};
+use crate::{descriptors, signals, startup, tls};
 
 /// Every local user may connect, as to a server's own socket: accounts guard it.
 const CLIENT_SOCKET_MODE: u32 = 0o777;
@@ -31,6 +31,7 @@ const ADMIN_SOCKET_MODE: u32 = 0o600;
 /// What keeps it from starting.
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let shutdown = signals::shutdown()?;
+    let max_clients = descriptors::provide_for(settings.max_clients)?;
     let upstream_tls = tls::upstream(&settings.server.tls)?;
     let identity = tls::given_identity(&settings.client_tls)?;
     let (listeners, socket_file) = listen(&settings).await?;
@@ -54,6 +55,10 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let config = ProxyConfig {
         upstream_tls,
         client_tls,
+        proxy_networks: settings.proxy_networks.clone(),
+        upstream_proxy_protocol: settings.server.proxy_protocol,
+        max_clients,
+        shutdown_grace: settings.drain_timeout,
         ..ProxyConfig::new(upstream)
     };
     alterego_proxy::run(listeners, config, bridge, gate, signals::requested(shutdown)).await;
@@ -74,6 +79,7 @@ async fn listen(settings: &Settings) -> anyhow::Result<(Listeners, Option<Socket
             Listeners {
                 tcp: Some(tcp),
                 unix: None,
+                ..Listeners::default()
             },
             None,
         ));
@@ -84,6 +90,7 @@ async fn listen(settings: &Settings) -> anyhow::Result<(Listeners, Option<Socket
         Listeners {
             tcp: Some(tcp),
             unix: Some(unix),
+            ..Listeners::default()
         },
         Some(file),
     ))

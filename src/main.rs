@@ -4,6 +4,7 @@ mod admin;
 mod app;
 mod bridge;
 mod cli;
+mod descriptors;
 mod listener;
 mod signals;
 mod startup;

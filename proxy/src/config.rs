@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
 
+use crate::peer::ProxyNetworks;
 use crate::tls::{ClientTls, UpstreamTls};
 
 /// Where clients connect; at least one of them.
@@ -52,6 +53,10 @@ pub struct ProxyConfig {
     pub upstream_tls: UpstreamTls,
     /// TLS towards clients.
     pub client_tls: ClientTls,
+    /// Whose connections may begin with a header of the PROXY protocol.
+    pub proxy_networks: ProxyNetworks,
+    /// Whether the server is told by the PROXY protocol where a client comes from.
+    pub upstream_proxy_protocol: bool,
     /// How long a connection to the server may take.
     pub connect_timeout: Duration,
     /// How long a client may take to log in.
@@ -77,10 +82,12 @@ impl ProxyConfig {
             upstream: None,
             upstream_tls: UpstreamTls::default(),
             client_tls: ClientTls::default(),
+            proxy_networks: ProxyNetworks::default(),
+            upstream_proxy_protocol: false,
             connect_timeout: Duration::from_secs(10),
             login_timeout: Duration::from_secs(30),
             max_clients: 10_000,
-            shutdown_grace: Duration::from_secs(5),
+            shutdown_grace: Duration::from_secs(25),
         }
     }
 }

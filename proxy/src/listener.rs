@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -15,6 +14,7 @@ use tokio::time::{sleep, timeout};
 use crate::config::{Listeners, ProxyConfig};
 use crate::gate::Gate;
 use crate::hooks::Hooks;
+use crate::peer::Peer;
 use crate::protocol::answer::early_err;
 use crate::protocol::frame::put_packet;
 use crate::routing::Router;
@@ -94,8 +94,8 @@ pub async fn run_routed(
     tasks.shutdown().await;
 }
 
-/// A client's connection, the name of its listener, and its address if it has one.
-type Accepted = (Stream, Arc<str>, Option<IpAddr>);
+/// A client's connection, the name of its listener, and where it comes from.
+type Accepted = (Stream, Arc<str>, Peer);
 
 async fn accept(listeners: &[Listeners]) -> io::Result<Accepted> {
     poll_fn(|cx| {
@@ -110,7 +110,7 @@ fn poll_accept(listeners: &Listeners, cx: &mut Context<'_>) -> Poll<io::Result<A
         && let Poll::Ready(accepted) = tcp.poll_accept(cx)
     {
         return Poll::Ready(accepted.and_then(|(stream, peer)| {
-            let peer = Some(peer.ip());
+            let peer = Peer::tcp(peer, stream.local_addr()?);
             Ok((Stream::tcp(stream)?, Arc::clone(&listeners.name), peer))
         }));
     }
@@ -118,7 +118,7 @@ fn poll_accept(listeners: &Listeners, cx: &mut Context<'_>) -> Poll<io::Result<A
         && let Poll::Ready(accepted) = unix.poll_accept(cx)
     {
         return Poll::Ready(
-            accepted.map(|(stream, _)| (Stream::Unix(stream), Arc::clone(&listeners.name), None)),
+            accepted.map(|(stream, _)| (Stream::Unix(stream), Arc::clone(&listeners.name), Peer::unix())),
         );
     }
     Poll::Pending

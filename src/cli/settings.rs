@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use alterego_proxy::ProxyNetworks;
 use mysql_async::OptsBuilder;
 
 use super::low::LowArgs;
@@ -33,6 +34,12 @@ pub(crate) struct Settings {
     pub(crate) server: ServerAddress,
     /// TLS towards clients.
     pub(crate) client_tls: ClientSettings,
+    /// Whose connections may begin with a PROXY protocol header.
+    pub(crate) proxy_networks: ProxyNetworks,
+    /// How many clients may be connected, if that was said.
+    pub(crate) max_clients: Option<u32>,
+    /// How long clients may finish at the end.
+    pub(crate) drain_timeout: Duration,
     /// Where clients connect by TCP.
     pub(crate) listen: SocketAddr,
     /// Where clients connect by unix socket.
@@ -58,6 +65,8 @@ pub(crate) struct ServerAddress {
     pub(crate) port: u16,
     /// How connections to it are protected.
     pub(crate) tls: UpstreamSettings,
+    /// Whether it is told where clients come from.
+    pub(crate) proxy_protocol: bool,
 }
 
 impl ServerAddress {
@@ -136,6 +145,9 @@ impl Settings {
             server: server(&low, environment)?,
             client_tls: ClientSettings::from_low(&low)?,
             admin: admin(&low, environment)?,
+            proxy_networks: low.proxy_protocol_networks.clone(),
+            max_clients: low.max_clients,
+            drain_timeout: low.drain_timeout,
             listen: low.listen.parse().map_err(|_| {
                 format!(
                     "`--listen {}` is not an address with a port, for example 127.0.0.1:3307",
@@ -173,6 +185,7 @@ fn server(low: &LowArgs, environment: &Environment) -> Result<ServerAddress, Str
         )?,
         port: url.port.or(file.port).unwrap_or(DEFAULT_PORT),
         tls: UpstreamSettings::from_low(low)?,
+        proxy_protocol: low.upstream_proxy_protocol,
     })
 }
 

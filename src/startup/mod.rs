@@ -7,6 +7,7 @@ mod binlog;
 mod clock;
 mod facts;
 mod grants;
+mod proxy_protocol;
 mod role;
 mod version;
 
@@ -86,7 +87,9 @@ pub(crate) async fn check(server: &ServerAddress, opts: Opts, strategy: Strategy
                 PATIENCE.as_secs()
             )
         })??;
-    let (fatal, warnings): (Vec<_>, Vec<_>) = findings(&facts, strategy).into_iter().partition(|f| f.fatal);
+    let (fatal, warnings): (Vec<_>, Vec<_>) = all_findings(&facts, server, strategy)
+        .into_iter()
+        .partition(|f| f.fatal);
     for finding in warnings {
         warn!("{finding}");
     }
@@ -136,6 +139,14 @@ async fn connect(server: &ServerAddress, opts: Opts) -> anyhow::Result<Conn> {
         }
         Err(error) => bail!("cannot talk to the server at {server}: {error}"),
     }
+}
+
+fn all_findings(facts: &Facts, server: &ServerAddress, strategy: Strategy) -> Vec<Finding> {
+    let mut found = findings(facts, strategy);
+    if server.proxy_protocol {
+        found.extend(proxy_protocol::check(facts));
+    }
+    found
 }
 
 /// What is wrong. With [`Strategy::Native`] nothing is asked of the server but that it is one.

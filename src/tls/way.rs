@@ -77,6 +77,7 @@ impl Relay {
         let listeners = Listeners {
             tcp: None,
             unix: Some(unix),
+            ..Listeners::default()
         };
         let config = ProxyConfig {
             upstream_tls: tls,

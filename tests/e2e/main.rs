@@ -11,6 +11,7 @@ mod errors;
 mod keep_old;
 mod key_types;
 mod privileges;
+mod proxy_protocol;
 mod snapshots;
 mod stall;
 mod support;

@@ -389,6 +389,12 @@ pub(crate) async fn login_arrival(wire: &mut Wire) -> Result<(), End> {
     match wire.arrival().await {
         Arrival::Client(_) | Arrival::Upstream(_) => Ok(()),
         Arrival::ClientEnded | Arrival::ClientGone => Err(End::ClientLeft),
-        Arrival::UpstreamEnded => Err(End::UpstreamLost),
+        Arrival::UpstreamEnded => {
+            // It may have said why before it was asked anything: that it waited too long, or takes nobody from there.
+            if peek_packet(wire.down.undecided()).is_some_and(|(_, payload)| payload.first() == Some(&0xff)) {
+                wire.down.approve_all();
+            }
+            Err(End::UpstreamLost)
+        }
     }
 }

@@ -11,8 +11,9 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::auth::{Exchange, SECURE_TRANSPORT_REQUIRED, check_size, login_arrival};
 use super::wire::Wire;
-use super::{Common, End};
+use super::{Common, End, origin};
 use crate::config::{ProxyConfig, Upstream};
+use crate::peer::Peer;
 use crate::protocol::answer;
 use crate::protocol::capabilities::{Capabilities, PROTOCOL_41};
 use crate::protocol::frame::{HEADER_BYTES, Header, peek_packet};
@@ -35,11 +36,20 @@ pub(crate) async fn login(
     wire: &mut Wire,
     common: &Common,
     upstream: &Upstream,
+    mut peer: Peer,
 ) -> Result<Option<LoggedIn>, End> {
     let config = &common.config;
+    let is_open = origin::is_open(config, &peer);
+    if !is_open {
+        origin::say(wire, config, &peer);
+    }
     let Some((greeting, connector)) = greet(wire, config, upstream).await? else {
         return Ok(None);
     };
+    origin::hear(wire, config, &mut peer).await?;
+    if is_open {
+        origin::say(wire, config, &peer);
+    }
     let (header, login) = respond(wire, &config.client_tls, greeting.is_mariadb()).await?;
     let capabilities = greeting.relayed().both(login.asked);
     if let Some(connector) = connector {

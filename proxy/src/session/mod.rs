@@ -7,6 +7,7 @@
 mod auth;
 mod command;
 mod handshake;
+mod origin;
 mod placed;
 mod relay;
 mod response;
@@ -15,7 +16,6 @@ mod snapshot;
 mod statements;
 mod wire;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +33,7 @@ use crate::config::{ProxyConfig, Upstream};
 use crate::gate::{Gate, Visitor};
 use crate::hooks::Hooks;
 use crate::intercept::Kept;
+use crate::peer::Peer;
 use crate::protocol::capabilities::{Capabilities, PROTOCOL_41};
 use crate::protocol::reply::ReplyTracker;
 use crate::protocol::session_state::Entry;
@@ -106,8 +107,8 @@ pub(crate) struct Client {
     pub(crate) stream: Stream,
     /// The name of the listener it came by.
     pub(crate) listener: Arc<str>,
-    /// Where it comes from: the connection's address, or what somebody trusted has said; none by unix socket.
-    pub(crate) peer: Option<IpAddr>,
+    /// Where it comes from, as far as it is known before its first bytes.
+    pub(crate) peer: Peer,
     /// Its number among all clients of the process, from 1.
     pub(crate) number: u64,
 }
@@ -169,7 +170,7 @@ pub(crate) async fn serve(
 ) -> End {
     let wire = Wire::new(client.stream, upstream);
     run(wire, common, stop, async |wire, common| {
-        let logged_in = handshake::login(wire, common, at).await?;
+        let logged_in = handshake::login(wire, common, at, client.peer).await?;
         let placed = common.router.only();
         Ok(logged_in.zip(placed).map(|(logged_in, placed)| Entered {
             logged_in,
@@ -189,13 +190,13 @@ pub(crate) async fn serve_placed(client: Client, common: Common, stop: Arc<Stop>
         peer,
         number,
     } = client;
-    let origin = placed::Origin {
+    let mut origin = placed::Origin {
         listener,
         peer,
         number,
     };
     run(Wire::waiting(stream), common, stop, async |wire, common| {
-        placed::login(wire, common, &origin).await
+        placed::login(wire, common, &mut origin).await
     })
     .await
 }
