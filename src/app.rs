@@ -4,13 +4,15 @@
 //! server. Nobody is accepted before the checks have passed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use alterego_proxy::{Gate, Listeners, ProxyConfig, Upstream};
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tracing::info;
+use tokio::time::timeout;
+use tracing::{info, warn};
 
 use crate::admin::Admin;
 use crate::bridge::Bridge;
@@ -18,8 +20,10 @@ use crate::cli::{AdminSettings, Settings};
 use crate::listener::{Listener, SocketFile, bind_unix};
 use crate::status::StatusSource;
 use crate::tls::Way;
-use crate::{descriptors, signals, startup, tls};
+use crate::{descriptors, reload, signals, startup, tls};
 
+/// How long migrations may take to come to rest when the last client is gone.
+const REST_LIMIT: Duration = Duration::from_secs(5);
 /// Every local user may connect, as to a server's own socket: accounts guard it.
 const CLIENT_SOCKET_MODE: u32 = 0o777;
 /// The admin socket is its owner's.
@@ -31,6 +35,7 @@ const ADMIN_SOCKET_MODE: u32 = 0o600;
 /// What keeps it from starting.
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let shutdown = signals::shutdown()?;
+    let reloads = reload::signals()?;
     let max_clients = descriptors::provide_for(settings.max_clients)?;
     let upstream_tls = tls::upstream(&settings.server.tls)?;
     let identity = tls::given_identity(&settings.client_tls)?;
@@ -42,6 +47,11 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
         () = signals::requested(shutdown.clone()) => return Ok(()),
     };
     let client_tls = tls::clients(&settings.client_tls, identity)?;
+    tokio::spawn(reload::whenever_asked(
+        reloads,
+        settings.client_tls.clone(),
+        client_tls.clone(),
+    ));
     info!(server = %settings.server, strategy = ?settings.strategy, keep_old_table = ?settings.keep_old_table, "starting");
     let gate = Gate::default();
     let bridge = Bridge::start(&settings, opts, gate.clone()).await?;
@@ -61,7 +71,11 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
         shutdown_grace: settings.drain_timeout,
         ..ProxyConfig::new(upstream)
     };
-    alterego_proxy::run(listeners, config, bridge, gate, signals::requested(shutdown)).await;
+    let hooks = Arc::clone(&bridge) as _;
+    alterego_proxy::run(listeners, config, hooks, gate, signals::requested(shutdown)).await;
+    if timeout(REST_LIMIT, bridge.rest()).await.is_err() {
+        warn!("a migration is at its cut-over; the next start looks how far it came");
+    }
     if let Some(admin) = admin {
         admin.await.context("the admin endpoint failed")?;
     }

@@ -57,6 +57,11 @@ impl Bridge {
         }))
     }
 
+    /// Stops the migrations at a checkpoint: the process ends, and the next one takes them up.
+    pub(crate) async fn rest(&self) {
+        self.engine.rest().await;
+    }
+
     async fn grid(&self) -> Grid {
         let statuses = self.engine.statuses().await;
         Grid {

@@ -6,6 +6,7 @@ mod bridge;
 mod cli;
 mod descriptors;
 mod listener;
+mod reload;
 mod signals;
 mod startup;
 mod status;

@@ -207,7 +207,14 @@ async fn run(
     stop: Arc<Stop>,
     login: impl AsyncFnOnce(&mut Wire, &Common) -> Result<Option<Entered>, End>,
 ) -> End {
-    let entered = match timeout(common.config.login_timeout, login(&mut wire, &common)).await {
+    let login = timeout(common.config.login_timeout, login(&mut wire, &common));
+    // Who has not logged in has nothing to finish.
+    let entered = tokio::select! {
+        biased;
+        entered = login => entered,
+        () = stop.asked() => Ok(Err(End::Stopped)),
+    };
+    let entered = match entered {
         Ok(Ok(Some(entered))) => entered,
         Ok(Ok(None)) => return farewell(&mut wire, End::UpstreamLost).await,
         Ok(Err(end)) => return farewell(&mut wire, end).await,

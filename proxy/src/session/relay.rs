@@ -110,13 +110,14 @@ impl Session {
         }
     }
 
-    /// Whether the session may end for a shutdown: nobody waits for anything.
+    /// Whether the session may end for a shutdown: nobody waits for anything but
+    /// the bytes of the last answer, which its farewell writes, and no transaction or table lock is open.
     fn may_stop(&self) -> bool {
         self.stopping
             && matches!(self.phase, Phase::Command)
             && self.tracker.is_idle()
             && self.tracker.status & status::IN_TRANSACTION == 0
-            && self.wire.down.is_flushed()
+            && !self.locks
             && self.wire.up.undecided().is_empty()
     }
 

@@ -108,11 +108,6 @@ impl Pipe {
         put(&mut self.own);
     }
 
-    /// Whether everything approved has been written.
-    pub(crate) fn is_flushed(&self) -> bool {
-        self.own.is_empty() && self.approved == 0
-    }
-
     fn wants_bytes(&self) -> bool {
         !self.ended
             && self.approved + self.own.len() < UNSENT_MAX_BYTES
