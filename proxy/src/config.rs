@@ -61,6 +61,8 @@ pub struct ProxyConfig {
     pub connect_timeout: Duration,
     /// How long a client may take to log in.
     pub login_timeout: Duration,
+    /// How long bytes may wait for a client or a server that takes none.
+    pub stall_limit: Duration,
     /// How many clients may be connected; the next one is answered 1040.
     pub max_clients: usize,
     /// How long sessions may finish what they are doing at shutdown.
@@ -86,6 +88,8 @@ impl ProxyConfig {
             upstream_proxy_protocol: false,
             connect_timeout: Duration::from_secs(10),
             login_timeout: Duration::from_secs(30),
+            // Longer than any wait that ends by itself; servers have shorter limits of their own.
+            stall_limit: Duration::from_secs(60 * 60),
             max_clients: 10_000,
             shutdown_grace: Duration::from_secs(25),
         }

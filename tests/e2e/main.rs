@@ -11,6 +11,7 @@ mod drain;
 mod errors;
 mod keep_old;
 mod key_types;
+mod limits;
 mod privileges;
 mod proxy_protocol;
 mod snapshots;

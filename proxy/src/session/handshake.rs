@@ -9,7 +9,7 @@
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::auth::{Exchange, SECURE_TRANSPORT_REQUIRED, check_size, login_arrival};
+use super::auth::{Exchange, SECURE_TRANSPORT_REQUIRED, check_client_size, check_size, login_arrival};
 use super::wire::Wire;
 use super::{Common, End, origin};
 use crate::config::{ProxyConfig, Upstream};
@@ -150,7 +150,7 @@ pub(super) async fn respond(
             begin_tls(wire, tls, header).await?;
             continue;
         }
-        check_size(wire.up.undecided())?;
+        check_client_size(wire)?;
         login_arrival(wire).await?;
     }
 }
