@@ -4,20 +4,24 @@
 //! server. Nobody is accepted before the checks have passed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use alterego_proxy::{Listeners, ProxyConfig};
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tracing::info;
+use tokio::time::timeout;
+use tracing::{info, warn};
 
 use crate::admin::Admin;
 use crate::cli::{AdminSettings, ListenerSettings, Servers, Settings};
 use crate::listener::{Listener, SocketFile, bind_unix};
 use crate::status::StatusSource;
-use crate::{deployment, signals, tls};
+use crate::{deployment, descriptors, reload, signals, tls};
 
+/// How long migrations may take to come to rest when the last client is gone.
+const REST_LIMIT: Duration = Duration::from_secs(5);
 /// Every local user may connect, as to a server's own socket: accounts guard it.
 const CLIENT_SOCKET_MODE: u32 = 0o777;
 /// The admin socket is its owner's.
@@ -29,6 +33,8 @@ const ADMIN_SOCKET_MODE: u32 = 0o600;
 /// What keeps it from starting.
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let shutdown = signals::shutdown()?;
+    let reloads = reload::signals()?;
+    let max_clients = descriptors::provide_for(settings.max_clients)?;
     let upstream_tls = tls::upstream(&settings.upstream_tls)?;
     let identity = tls::given_identity(&settings.client_tls)?;
     let (listeners, socket_files) = listen(&settings.listeners).await?;
@@ -45,16 +51,28 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
         return Ok(());
     };
     let client_tls = tls::clients(&settings.client_tls, identity)?;
+    tokio::spawn(reload::whenever_asked(
+        reloads,
+        settings.client_tls.clone(),
+        client_tls.clone(),
+    ));
     announce(&listeners, &socket_files)?;
     let admin = serve_admin(settings.admin, admin, deployment.status.clone(), shutdown.clone());
     let config = ProxyConfig {
         upstream: deployment.upstream.clone(),
         upstream_tls,
         client_tls,
+        proxy_networks: settings.proxy_networks.clone(),
+        upstream_proxy_protocol: settings.upstream_proxy_protocol,
+        max_clients,
+        shutdown_grace: settings.drain_timeout,
         ..ProxyConfig::routed()
     };
     let router = deployment.router.clone();
     alterego_proxy::run_routed(listeners, config, router, signals::requested(shutdown)).await;
+    if timeout(REST_LIMIT, deployment.status.rest()).await.is_err() {
+        warn!("a migration is at its cut-over; the next start looks how far it came");
+    }
     if let Some(admin) = admin {
         admin.await.context("the admin endpoint failed")?;
     }

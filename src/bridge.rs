@@ -113,6 +113,10 @@ impl Hooks for Bridge {
         }
     }
 
+    async fn rest(&self) {
+        self.engine.rest().await;
+    }
+
     async fn migrations(&self) -> Grid {
         let statuses = self.engine.statuses().await;
         Grid {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use alterego_proxy::hooks::{Grid, Hooks};
 use alterego_proxy::routing::Router;
 use async_trait::async_trait;
+use futures_util::future::join_all;
 
 /// Whoever knows about running migrations, and about who goes where.
 ///
@@ -32,6 +33,18 @@ pub(crate) enum Migrations {
     One(Arc<dyn Hooks>),
     /// Each group, by its name.
     Groups(Vec<(String, Arc<dyn Hooks>)>),
+}
+
+impl Status {
+    /// Brings all migrations to rest at a checkpoint.
+    pub(crate) async fn rest(&self) {
+        match &self.migrations {
+            Migrations::One(hooks) => hooks.rest().await,
+            Migrations::Groups(groups) => {
+                join_all(groups.iter().map(|(_, hooks)| hooks.rest())).await;
+            }
+        }
+    }
 }
 
 #[async_trait]

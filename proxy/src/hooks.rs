@@ -167,4 +167,7 @@ pub trait Hooks: Send + Sync + 'static {
 
     /// The rows of `SHOW MIGRATIONS`.
     async fn migrations(&self) -> Grid;
+
+    /// The process ends: what is under way comes to rest where the next process can take it up.
+    async fn rest(&self) {}
 }

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use alterego_proxy::ProxyNetworks;
 use mysql_async::OptsBuilder;
 
 use super::low::LowArgs;
@@ -40,6 +41,14 @@ pub(crate) struct Settings {
     pub(crate) client_tls: ClientSettings,
     /// Where clients connect.
     pub(crate) listeners: Vec<ListenerSettings>,
+    /// Whether servers are told where clients come from.
+    pub(crate) upstream_proxy_protocol: bool,
+    /// Whose connections may begin with a PROXY protocol header.
+    pub(crate) proxy_networks: ProxyNetworks,
+    /// How many clients may be connected, if that was said.
+    pub(crate) max_clients: Option<u32>,
+    /// How long clients may finish at the end.
+    pub(crate) drain_timeout: Duration,
     /// How schema changes are carried out.
     pub(crate) strategy: Strategy,
     /// How long a replaced table is kept.
@@ -169,6 +178,10 @@ impl Settings {
             client_tls: ClientSettings::from_low(&low)?,
             admin: admin(&low, environment)?,
             listeners,
+            upstream_proxy_protocol: low.upstream_proxy_protocol,
+            proxy_networks: low.proxy_protocol_networks.clone(),
+            max_clients: low.max_clients,
+            drain_timeout: low.drain_timeout,
             strategy: low.strategy,
             keep_old_table: low.keep_old_table,
         })

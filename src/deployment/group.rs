@@ -65,7 +65,7 @@ impl GroupHooks {
         let Some(member) = spec.members.get(at) else {
             anyhow::bail!("the view of group '{}' is of another group", spec.name);
         };
-        let opts = startup::check(&member.address, member.opts.clone(), settings.strategy).await?;
+        let opts = startup::check(settings, &member.address, member.opts.clone()).await?;
         let bridge = Bridge::start(settings, opts, gate).await?;
         info!(
             group = spec.name,
@@ -94,6 +94,12 @@ impl Hooks for GroupHooks {
             None => Answer::Native {
                 reason: "its group has had no primary yet".to_owned(),
             },
+        }
+    }
+
+    async fn rest(&self) {
+        if let Some(bridge) = self.bridge() {
+            bridge.rest().await;
         }
     }
 

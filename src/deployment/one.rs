@@ -28,7 +28,7 @@ pub(crate) async fn one(
 ) -> anyhow::Result<Option<Deployment>> {
     let way = Way::to(server, tls)?;
     let opts = tokio::select! {
-        checked = startup::check(server, way.opts.clone(), settings.strategy) => checked?,
+        checked = startup::check(settings, server, way.opts.clone()) => checked?,
         () = signals::requested(shutdown) => return Ok(None),
     };
     info!(server = %server, strategy = ?settings.strategy, keep_old_table = ?settings.keep_old_table, "starting");

@@ -19,7 +19,7 @@ use super::prepare::Prepared;
 use super::running::Running;
 use crate::applier::{self, ApplierHandle, Options};
 use crate::binlog::{StreamRequest, Streamer};
-use crate::checkpoint::Ledger;
+use crate::checkpoint::{Checkpoint, Ledger};
 use crate::chunk::SizeLimits;
 use crate::cut_over::{self, Recorder};
 use crate::indexes::{self, Build, Deferred};
@@ -44,6 +44,7 @@ pub(super) async fn carry(
     running: &Arc<Running>,
     prepared: Prepared,
 ) -> Result<Altered> {
+    let _work = shared.rest.work().await;
     let pipeline = Pipeline::start(shared, running, prepared).await?;
     let result = pipeline.phases().await;
     let stream = pipeline.stream.clone();
@@ -118,6 +119,7 @@ impl Pipeline {
         let report = tokio::select! {
             report = copy(&self.shared, &self.running, &self.plan, &self.ledger) => report?,
             error = self.applier.failed() => return Err(error),
+            error = self.shared.rest.asked() => return Err(error),
         };
         self.enter(Event::Copied).await?;
         failpoint::hit("copied");
@@ -130,6 +132,7 @@ impl Pipeline {
         let verified = tokio::select! {
             verified = compare(&self.shared, &self.running, &self.plan, &self.applier) => verified?,
             error = self.applier.failed() => return Err(error),
+            error = self.shared.rest.asked() => return Err(error),
         };
         failpoint::hit("verified");
         let altered = self.altered(report, &verified);
@@ -197,6 +200,12 @@ impl Pipeline {
     async fn stop(self) {
         self.tasks.iter().for_each(AbortHandle::abort);
         self.applier.stop().await;
+        let checkpoint = self.ledger.checkpoint().borrow().clone();
+        if let Some(checkpoint) = checkpoint.filter(|_| self.shared.rest.is_asked()) {
+            save(&self.shared, &self.running, &checkpoint).await;
+            let (migration, rows) = (self.running.id(), self.running.counters.rows_copied.get());
+            tracing::info!(migration, table = %self.plan.source_name(), rows, "the migration rests until alterego is started again");
+        }
     }
 }
 
@@ -251,19 +260,23 @@ async fn persist(shared: Arc<Shared>, running: Arc<Running>, ledger: Ledger) {
     while checkpoints.changed().await.is_ok() {
         let checkpoint = checkpoints.borrow_and_update().clone();
         if let Some(checkpoint) = checkpoint {
-            let position = checkpoint.position.encode();
-            let frontier = checkpoint.copied_through.encode();
-            let counters = &running.counters;
-            let (rows, changes) = (counters.rows_copied.get(), counters.changes_applied.get());
-            let saved = shared
-                .store
-                .checkpoint(running.id(), &position, &frontier, rows, changes)
-                .await;
-            if let Err(error) = saved {
-                tracing::warn!(migration = running.id(), %error, "a checkpoint could not be saved");
-            }
+            save(&shared, &running, &checkpoint).await;
             failpoint::hit("checkpointed");
         }
         tokio::time::sleep(CHECKPOINT_INTERVAL).await;
+    }
+}
+
+async fn save(shared: &Shared, running: &Running, checkpoint: &Checkpoint) {
+    let position = checkpoint.position.encode();
+    let frontier = checkpoint.copied_through.encode();
+    let counters = &running.counters;
+    let (rows, changes) = (counters.rows_copied.get(), counters.changes_applied.get());
+    let saved = shared
+        .store
+        .checkpoint(running.id(), &position, &frontier, rows, changes)
+        .await;
+    if let Err(error) = saved {
+        tracing::warn!(migration = running.id(), %error, "a checkpoint could not be saved");
     }
 }

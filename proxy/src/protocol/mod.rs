@@ -10,6 +10,7 @@ pub(crate) mod greeting;
 pub(crate) mod login;
 pub(crate) mod ok;
 pub(crate) mod progress;
+pub(crate) mod proxy_header;
 pub(crate) mod query;
 pub(crate) mod reader;
 pub(crate) mod reply;

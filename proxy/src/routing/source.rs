@@ -25,7 +25,7 @@ pub struct NoSource;
 
 impl Source {
     /// Whether a client of this address comes from here; an IPv4 address inside an IPv6 one counts as IPv4.
-    pub(super) fn contains(&self, peer: Option<IpAddr>) -> bool {
+    pub(crate) fn contains(&self, peer: Option<IpAddr>) -> bool {
         match (self, peer.map(|peer| peer.to_canonical())) {
             (Self::Unix, peer) => peer.is_none(),
             (

@@ -38,6 +38,8 @@ const FAST_AUTHENTICATION: &[u8] = &[0x01, 0x03];
 const MORE_DATA: u8 = 0x01;
 /// What a client without a plugin's name answers for.
 const NATIVE: &str = "mysql_native_password";
+/// `ER_NET_PACKET_TOO_LARGE`.
+const PACKET_TOO_LARGE: u16 = 1153;
 /// `ER_SECURE_TRANSPORT_REQUIRED`.
 pub(crate) const SECURE_TRANSPORT_REQUIRED: u16 = 3159;
 
@@ -203,7 +205,7 @@ impl<'a> Exchange<'a> {
                     self.asked = false;
                     self.heard_client(wire, header, payload).await?;
                 }
-                check_size(wire.up.undecided())?;
+                check_client_size(wire)?;
             }
             check_size(wire.down.undecided())?;
             login_arrival(wire).await?;
@@ -384,11 +386,33 @@ pub(crate) fn check_size(undecided: &[u8]) -> Result<(), End> {
     }
 }
 
+/// Refuses such a packet of a client's as a server refuses it.
+pub(crate) fn check_client_size(wire: &mut Wire) -> Result<(), End> {
+    let Err(end) = check_size(wire.up.undecided()) else {
+        return Ok(());
+    };
+    let sequence = Header::peek(wire.up.undecided()).map_or(1, |header| header.sequence);
+    let capabilities = Capabilities {
+        base: PROTOCOL_41,
+        extended: 0,
+    };
+    let message = "Got a packet bigger than 'max_allowed_packet' bytes";
+    let packet = answer::err(capabilities, PACKET_TOO_LARGE, "08S01", message);
+    wire.down.send(sequence.wrapping_add(1), &packet);
+    Err(end)
+}
+
 /// What arrives during a login; neither side may leave then.
 pub(crate) async fn login_arrival(wire: &mut Wire) -> Result<(), End> {
     match wire.arrival().await {
         Arrival::Client(_) | Arrival::Upstream(_) => Ok(()),
         Arrival::ClientEnded | Arrival::ClientGone => Err(End::ClientLeft),
-        Arrival::UpstreamEnded => Err(End::UpstreamLost),
+        Arrival::UpstreamEnded => {
+            // It may have said why before it was asked anything: that it waited too long, or takes nobody from there.
+            if peek_packet(wire.down.undecided()).is_some_and(|(_, payload)| payload.first() == Some(&0xff)) {
+                wire.down.approve_all();
+            }
+            Err(End::UpstreamLost)
+        }
     }
 }

@@ -9,10 +9,11 @@
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::auth::{Exchange, SECURE_TRANSPORT_REQUIRED, check_size, login_arrival};
+use super::auth::{Exchange, SECURE_TRANSPORT_REQUIRED, check_client_size, check_size, login_arrival};
 use super::wire::Wire;
-use super::{Common, End};
+use super::{Common, End, origin};
 use crate::config::{ProxyConfig, Upstream};
+use crate::peer::Peer;
 use crate::protocol::answer;
 use crate::protocol::capabilities::{Capabilities, PROTOCOL_41};
 use crate::protocol::frame::{HEADER_BYTES, Header, peek_packet};
@@ -35,11 +36,20 @@ pub(crate) async fn login(
     wire: &mut Wire,
     common: &Common,
     upstream: &Upstream,
+    mut peer: Peer,
 ) -> Result<Option<LoggedIn>, End> {
     let config = &common.config;
+    let is_open = origin::is_open(config, &peer);
+    if !is_open {
+        origin::say(wire, config, &peer);
+    }
     let Some((greeting, connector)) = greet(wire, config, upstream).await? else {
         return Ok(None);
     };
+    origin::hear(wire, config, &mut peer).await?;
+    if is_open {
+        origin::say(wire, config, &peer);
+    }
     let (header, login) = respond(wire, &config.client_tls, greeting.is_mariadb()).await?;
     let capabilities = greeting.relayed().both(login.asked);
     if let Some(connector) = connector {
@@ -140,7 +150,7 @@ pub(super) async fn respond(
             begin_tls(wire, tls, header).await?;
             continue;
         }
-        check_size(wire.up.undecided())?;
+        check_client_size(wire)?;
         login_arrival(wire).await?;
     }
 }

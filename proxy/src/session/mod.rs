@@ -7,15 +7,17 @@
 mod auth;
 mod command;
 mod handshake;
+mod origin;
 mod placed;
 mod relay;
 mod response;
 mod side;
 mod snapshot;
+mod spare;
+mod stall;
 mod statements;
 mod wire;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +27,7 @@ use command::Phase;
 pub(crate) use command::{Catch, Caught};
 pub(crate) use side::{Reply, Row};
 use snapshot::Snapshot;
+use stall::Stall;
 pub(crate) use statements::PreparedChange;
 use statements::Statements;
 use wire::Wire;
@@ -33,6 +36,8 @@ use crate::config::{ProxyConfig, Upstream};
 use crate::gate::{Gate, Visitor};
 use crate::hooks::Hooks;
 use crate::intercept::Kept;
+use crate::peer::Peer;
+use crate::protocol::answer;
 use crate::protocol::capabilities::{Capabilities, PROTOCOL_41};
 use crate::protocol::reply::ReplyTracker;
 use crate::protocol::session_state::Entry;
@@ -42,8 +47,16 @@ use crate::stop::Stop;
 use crate::stream::Stream;
 use crate::tls::PasswordKey;
 
-/// How long a client may take to read the last bytes of a session that is over.
-const FAREWELL_LIMIT: Duration = Duration::from_secs(5);
+/// How long a client may take nothing of the last bytes of a session that is over: a server's `net_write_timeout`.
+const FAREWELL_LIMIT: Duration = Duration::from_secs(60);
+/// `ER_NET_READ_INTERRUPTED`.
+const READ_INTERRUPTED: u16 = 1159;
+const TOO_SLOW: &str = "Got timeout reading communication packets";
+/// What every client understands before it has said what it does.
+const PROTOCOL: Capabilities = Capabilities {
+    base: PROTOCOL_41,
+    extended: 0,
+};
 
 /// Why a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,6 +70,9 @@ pub(crate) enum End {
     /// The proxy is shutting down.
     #[error("the proxy is shutting down")]
     Stopped,
+    /// Bytes waited too long for somebody to take them.
+    #[error("a side took nothing for too long")]
+    Stalled,
     /// The client could not begin TLS.
     #[error("TLS with the client failed")]
     ClientTls,
@@ -107,8 +123,8 @@ pub(crate) struct Client {
     pub(crate) stream: Stream,
     /// The name of the listener it came by.
     pub(crate) listener: Arc<str>,
-    /// Where it comes from: the connection's address, or what somebody trusted has said; none by unix socket.
-    pub(crate) peer: Option<IpAddr>,
+    /// Where it comes from, as far as it is known before its first bytes.
+    pub(crate) peer: Peer,
     /// Its number among all clients of the process, from 1.
     pub(crate) number: u64,
 }
@@ -148,6 +164,8 @@ pub(crate) struct Session {
     pub(crate) shared: Shared,
     stop: Arc<Stop>,
     stopping: bool,
+    stall: Stall,
+    stall_limit: Duration,
     /// Counts the client among those of its server.
     _guest: Option<Guest>,
     /// Lets others kill it by the id that the client was told.
@@ -174,7 +192,7 @@ pub(crate) async fn serve(
 ) -> End {
     let wire = Wire::new(client.stream, upstream);
     run(wire, common, stop, async |wire, common| {
-        let logged_in = handshake::login(wire, common, at).await?;
+        let logged_in = handshake::login(wire, common, at, client.peer).await?;
         let placed = common.router.only();
         Ok(logged_in.zip(placed).map(|(logged_in, placed)| Entered {
             logged_in,
@@ -195,13 +213,13 @@ pub(crate) async fn serve_placed(client: Client, common: Common, stop: Arc<Stop>
         peer,
         number,
     } = client;
-    let origin = placed::Origin {
+    let mut origin = placed::Origin {
         listener,
         peer,
         number,
     };
     run(Wire::waiting(stream), common, stop, async |wire, common| {
-        placed::login(wire, common, &origin).await
+        placed::login(wire, common, &mut origin).await
     })
     .await
 }
@@ -212,13 +230,26 @@ async fn run(
     stop: Arc<Stop>,
     login: impl AsyncFnOnce(&mut Wire, &Common) -> Result<Option<Entered>, End>,
 ) -> End {
-    let entered = match timeout(common.config.login_timeout, login(&mut wire, &common)).await {
+    // Boxed, because a login is large and soon over, and its session long.
+    let login = Box::pin(timeout(common.config.login_timeout, login(&mut wire, &common)));
+    // Who has not logged in has nothing to finish.
+    let entered = tokio::select! {
+        biased;
+        entered = login => entered,
+        () = stop.asked() => Ok(Err(End::Stopped)),
+    };
+    let entered = match entered {
         Ok(Ok(Some(entered))) => entered,
         Ok(Ok(None)) => return farewell(&mut wire, End::UpstreamLost).await,
         Ok(Err(end)) => return farewell(&mut wire, end).await,
-        Err(_) => return End::Protocol("the login took too long"),
+        Err(_) => {
+            // What a client sent in its time is not looked at any more; the number is that of an answer to nothing.
+            let packet = answer::err(PROTOCOL, READ_INTERRUPTED, "08S01", TOO_SLOW);
+            wire.down.send(1, &packet);
+            return farewell(&mut wire, End::Protocol("the login took too long")).await;
+        }
     };
-    let mut session = Session::new(wire, entered, stop);
+    let mut session = Session::new(wire, entered, stop, common.config.stall_limit);
     let end = session.run().await;
     farewell(&mut session.wire, end).await
 }
@@ -227,18 +258,20 @@ async fn run(
 async fn farewell(wire: &mut Wire, end: End) -> End {
     if end != End::ClientLeft {
         // A client that does not read any more is left behind; its connection closes either way.
-        let _ = timeout(FAREWELL_LIMIT, async {
-            wire.flush_client().await?;
-            wire.end_client_tls().await;
-            Ok::<(), End>(())
-        })
-        .await;
+        loop {
+            match timeout(FAREWELL_LIMIT, wire.flush_some()).await {
+                Ok(Ok(false)) => {}
+                Ok(Ok(true)) => break,
+                Ok(Err(_)) | Err(_) => return end,
+            }
+        }
+        let _ = timeout(FAREWELL_LIMIT, wire.end_client_tls()).await;
     }
     end
 }
 
 impl Session {
-    fn new(wire: Wire, entered: Entered, stop: Arc<Stop>) -> Self {
+    fn new(wire: Wire, entered: Entered, stop: Arc<Stop>, stall_limit: Duration) -> Self {
         let Entered {
             logged_in,
             shared,
@@ -273,6 +306,8 @@ impl Session {
             shared,
             stop,
             stopping: false,
+            stall: Stall::default(),
+            stall_limit,
             server: Server {
                 is_mariadb: greeting.is_mariadb(),
                 connection_id: greeting.connection_id,

@@ -8,7 +8,6 @@
 //! *Invariants:* the server is asked by nothing but its `AuthSwitchRequest`: what else it might say to an answer it has not
 //! got is not relayed (`Exchange::begin_unanswered`). The client was offered nothing its server does not have.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use rand::Rng;
@@ -16,7 +15,8 @@ use rand::Rng;
 use super::auth::{Exchange, check_size, login_arrival};
 use super::handshake::{LoggedIn, connector, respond, secure_upstream, unsafe_server};
 use super::wire::Wire;
-use super::{Common, End, Entered};
+use super::{Common, End, Entered, origin};
+use crate::peer::Peer;
 use crate::protocol::answer;
 use crate::protocol::capabilities::{Capabilities, SSL};
 use crate::protocol::frame::{HEADER_BYTES, Header, peek_packet};
@@ -36,7 +36,7 @@ const TLS_REQUEST_BYTES: usize = 32;
 #[derive(Debug)]
 pub(super) struct Origin {
     pub(super) listener: Arc<str>,
-    pub(super) peer: Option<IpAddr>,
+    pub(super) peer: Peer,
     /// Its number among all clients of the process.
     pub(super) number: u64,
 }
@@ -49,11 +49,16 @@ struct Asker {
 }
 
 /// Greets the client, places it and relays its login; `None` when the server refused it, in its own words.
-pub(super) async fn login(wire: &mut Wire, common: &Common, origin: &Origin) -> Result<Option<Entered>, End> {
+pub(super) async fn login(
+    wire: &mut Wire,
+    common: &Common,
+    origin: &mut Origin,
+) -> Result<Option<Entered>, End> {
     let config = &common.config;
     let offer = common.router.offer(&origin.listener);
     let offer = offer.ok_or(End::Protocol("nothing is known of this listener"))?;
     greet(wire, offer, origin.number, config.client_tls.identity().is_some());
+    origin::hear(wire, config, &mut origin.peer).await?;
     let (header, login) = respond(wire, &config.client_tls, offer.is_mariadb).await?;
     let asker = Asker {
         header,
@@ -66,6 +71,7 @@ pub(super) async fn login(wire: &mut Wire, common: &Common, origin: &Origin) -> 
         return Err(refuse(wire, asker, NOT_SUPPORTED_AUTH_MODE, "08004", message));
     };
     let placed = reach(wire, common, &facts(origin, &response), asker).await?;
+    origin::say(wire, config, &origin.peer);
     let Some(greeting) = hear(wire, asker).await? else {
         return Ok(None);
     };
@@ -121,7 +127,7 @@ fn nonce() -> [u8; NONCE_BYTES] {
 fn facts(origin: &Origin, response: &Response) -> Facts {
     Facts {
         listener: origin.listener.to_string(),
-        peer: origin.peer,
+        peer: origin.peer.ip(),
         user: response.user.clone(),
         schema: response.schema.clone(),
         attributes: response.attributes.clone(),

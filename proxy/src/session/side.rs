@@ -177,6 +177,7 @@ impl Session {
         }
         match self.happening().await {
             Happening::StopAsked => self.stopping = true,
+            Happening::Stalled => return Err(End::Stalled),
             Happening::Arrived(Arrival::Client(_) | Arrival::Upstream(_)) => {}
             Happening::Arrived(Arrival::ClientEnded | Arrival::ClientGone) => return Err(End::ClientLeft),
             Happening::Arrived(Arrival::UpstreamEnded) => return Err(End::UpstreamLost),

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{ChildStderr, Command, Stdio};
+use std::process::{ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -155,16 +155,28 @@ impl Alterego {
 
     /// Asks the proxy to end and waits until it has; fails if it does not end by itself.
     pub async fn stop(&mut self) -> Result<()> {
-        self.process.terminate()?;
+        self.signal("TERM")?;
+        self.ended().await.map(drop)
+    }
+
+    /// Sends the proxy a signal: `TERM`, `INT`, `HUP`.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        self.process.signal(name)
+    }
+
+    /// Waits until the proxy has ended, and says how; fails if it does not end by itself.
+    pub async fn ended(&mut self) -> Result<ExitStatus> {
         let deadline = Instant::now() + START_TIMEOUT;
-        while !self.process.has_ended() {
+        loop {
+            if let Some(status) = self.process.child().try_wait()? {
+                return Ok(status);
+            }
             if Instant::now() > deadline {
                 self.kill9();
                 bail!("the proxy did not end when asked to:\n{}", self.log());
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        Ok(())
     }
 }
 

@@ -1,10 +1,13 @@
-//! Accepts clients and gives each one a task, until it is told to stop.
+//! Accepts clients and gives each one a task, until it is told to stop; then lets them finish.
+//!
+//! Everything is bounded: the clients, and those who are being told that there are too many.
+
+mod sessions;
 
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,21 +18,21 @@ use tokio::time::{sleep, timeout};
 use crate::config::{Listeners, ProxyConfig};
 use crate::gate::Gate;
 use crate::hooks::Hooks;
+use crate::peer::Peer;
 use crate::protocol::answer::early_err;
 use crate::protocol::frame::put_packet;
 use crate::routing::Router;
 use crate::session::{self, Client, Common};
-use crate::stop::Stop;
 use crate::stream::Stream;
 use crate::upstream;
+use sessions::{Entry, Sessions};
 
 /// How long a client may take to read why it is turned away.
 const FAREWELL_LIMIT: Duration = Duration::from_secs(5);
+/// How many clients are being turned away at a time; further ones are closed without a word.
+const TURNED_AWAY_MAX: usize = 64;
 /// How long accepting rests after an error that is not one connection's (no more file descriptors).
 const ACCEPT_REST: Duration = Duration::from_millis(50);
-
-/// The stop signals of the running sessions.
-type Sessions = Arc<Mutex<HashMap<u64, Arc<Stop>>>>;
 
 /// Serves clients of the configured server until `shutdown`; then no more are accepted, and sessions end as soon as they
 /// are at rest, at the latest after the configured grace.
@@ -73,14 +76,19 @@ pub async fn run_routed(
         match accepted {
             Ok((stream, listener, peer)) => {
                 next_id += 1;
-                let is_full = tasks.len() >= common.config.max_clients;
+                if sessions.count() >= common.config.max_clients {
+                    if tasks.len() < common.config.max_clients + TURNED_AWAY_MAX {
+                        tasks.spawn(turn_away(stream, 1040, "Too many connections"));
+                    }
+                    continue;
+                }
                 let client = Client {
                     stream,
                     listener,
                     peer,
                     number: next_id,
                 };
-                tasks.spawn(welcome(client, is_full, common.clone(), sessions.clone()));
+                tasks.spawn(welcome(client, common.clone(), sessions.enter(next_id)));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -89,16 +97,28 @@ pub async fn run_routed(
         }
     }
     drop(listeners);
-    lock(&sessions).values().for_each(|stop| stop.ask());
+    drain(sessions, tasks, common.config.shutdown_grace).await;
+}
+
+/// Lets the sessions end when nothing is under way in them, within the limit.
+async fn drain(sessions: Sessions, mut tasks: JoinSet<()>, limit: Duration) {
+    if !tasks.is_empty() {
+        tracing::info!(clients = sessions.count(), ?limit, "clients finish");
+    }
+    sessions.ask_to_stop();
     let drained = async { while tasks.join_next().await.is_some() {} };
-    if timeout(common.config.shutdown_grace, drained).await.is_err() {
-        tracing::warn!("sessions were still busy at the end of the shutdown's grace");
+    if timeout(limit, drained).await.is_err() {
+        let clients = sessions.count();
+        tracing::warn!(
+            clients,
+            "clients were still busy when their time was up; they are cut off"
+        );
     }
     tasks.shutdown().await;
 }
 
-/// A client's connection, the name of its listener, and its address if it has one.
-type Accepted = (Stream, Arc<str>, Option<IpAddr>);
+/// A client's connection, the name of its listener, and where it comes from.
+type Accepted = (Stream, Arc<str>, Peer);
 
 async fn accept(listeners: &[Listeners]) -> io::Result<Accepted> {
     poll_fn(|cx| {
@@ -113,7 +133,7 @@ fn poll_accept(listeners: &Listeners, cx: &mut Context<'_>) -> Poll<io::Result<A
         && let Poll::Ready(accepted) = tcp.poll_accept(cx)
     {
         return Poll::Ready(accepted.and_then(|(stream, peer)| {
-            let peer = Some(peer.ip());
+            let peer = Peer::tcp(peer, stream.local_addr()?);
             Ok((Stream::tcp(stream)?, Arc::clone(&listeners.name), peer))
         }));
     }
@@ -121,26 +141,16 @@ fn poll_accept(listeners: &Listeners, cx: &mut Context<'_>) -> Poll<io::Result<A
         && let Poll::Ready(accepted) = unix.poll_accept(cx)
     {
         return Poll::Ready(
-            accepted.map(|(stream, _)| (Stream::Unix(stream), Arc::clone(&listeners.name), None)),
+            accepted.map(|(stream, _)| (Stream::Unix(stream), Arc::clone(&listeners.name), Peer::unix())),
         );
     }
     Poll::Pending
 }
 
 /// One client's task.
-async fn welcome(client: Client, is_full: bool, common: Common, sessions: Sessions) {
-    if is_full {
-        return turn_away(client.stream, 1040, "Too many connections").await;
-    }
+async fn welcome(client: Client, common: Common, entry: Entry) {
     let id = client.number;
-    let stop = Arc::new(Stop::default());
-    let registered = |stop: &Arc<Stop>| {
-        lock(&sessions).insert(id, Arc::clone(stop));
-        Registered {
-            id,
-            sessions: Arc::clone(&sessions),
-        }
-    };
+    let stop = Arc::clone(&entry.stop);
     let end = match &common.config.upstream {
         Some(at) => {
             let opened = upstream::connect(at, common.config.connect_timeout).await;
@@ -151,33 +161,12 @@ async fn welcome(client: Client, is_full: bool, common: Common, sessions: Sessio
                     return turn_away(client.stream, upstream::UNREACHABLE, &message).await;
                 }
             };
-            let _registered = registered(&stop);
             let at = at.clone();
             session::serve(client, upstream, &at, common, stop).await
         }
-        None => {
-            let _registered = registered(&stop);
-            session::serve_placed(client, common, stop).await
-        }
+        None => session::serve_placed(client, common, stop).await,
     };
     tracing::debug!(session = id, "session over: {end}");
-}
-
-/// Takes a session's stop signal out again, however its task ends.
-struct Registered {
-    id: u64,
-    sessions: Sessions,
-}
-
-impl Drop for Registered {
-    fn drop(&mut self) {
-        lock(&self.sessions).remove(&self.id);
-    }
-}
-
-/// A map of signals has no state in between: it is good after any panic.
-fn lock(sessions: &Sessions) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Stop>>> {
-    sessions.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Says why in an ERR packet in the greeting's place.
