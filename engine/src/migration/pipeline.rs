@@ -126,6 +126,8 @@ impl Pipeline {
         tokio::select! {
             built = self.build_indexes() => built?,
             error = self.applier.failed() => return Err(error),
+            // The server goes on with a build that it has begun, and the next process finds it done.
+            error = self.shared.rest.asked() => return Err(error),
         }
         self.enter(Event::Indexed).await?;
         failpoint::hit("indexed");
