@@ -311,10 +311,3 @@ impl Session {
         }
     }
 }
-
-    (
-        std::mem::size_of::<Session>(),
-        std::mem::size_of::<Wire>(),
-        std::mem::size_of::<ReplyTracker>(),
-    )
-}
