@@ -90,7 +90,7 @@ async fn silence_after(port: u16, bytes: &[u8]) -> Result<Vec<(u8, Vec<u8>)>> {
     let mut client = Bare::connect(port, b"").await?;
     client.packet().await?.context("no greeting")?;
     client.raw(bytes).await;
-    client.read_to_end().await
+    client.until_the_end().await
 }
 
 async fn slow_logins(flavor: Flavor) -> Result<()> {
@@ -118,7 +118,7 @@ async fn idle_sessions(flavor: Flavor) -> Result<()> {
         client.query("SET wait_timeout=1").await;
         client.packet().await?.context("no OK")?;
         client.raw(begun).await;
-        client.read_to_end().await
+        client.until_the_end().await
     };
     let told = idle(proxy.port(), b"").await?;
     let said = idle(server.port(), b"").await?;
@@ -140,7 +140,7 @@ async fn long_packets(flavor: Flavor) -> Result<()> {
         let mut client = entered(port).await?;
         let sql = format!("SELECT {}", "1".repeat(2 << 20));
         client.query(&sql).await;
-        let told = client.read_to_end().await?;
+        let told = client.until_the_end().await?;
         let told: Vec<_> = told.iter().map(|(_, payload)| refused(payload)).collect();
         ensure!(told == [too_long.clone()], "{told:?}");
 
@@ -149,7 +149,7 @@ async fn long_packets(flavor: Flavor) -> Result<()> {
         client
             .raw(&[&b"\xff\xff\x4f\x01"[..], &[b'x'; 2000]].concat())
             .await;
-        let told = client.read_to_end().await?;
+        let told = client.until_the_end().await?;
         ensure!(told.len() == 1 && told[0].0 == 2, "{told:x?}");
         ensure!(refused(&told[0].1) == too_long, "{told:x?}");
     }
@@ -165,7 +165,7 @@ async fn half_closed_connections(flavor: Flavor) -> Result<()> {
         client.query("SELECT SLEEP(1), REPEAT('x', 3000000)").await;
         client.query("SELECT 2").await;
         client.0.shutdown().await?;
-        heard.push(client.read_to_end().await?);
+        heard.push(client.until_the_end().await?);
     }
     ensure!(
         heard[0] == heard[1],
@@ -323,7 +323,7 @@ async fn whoever_leaves_leaves_nothing(flavor: Flavor) -> Result<()> {
     })
     .await?;
     for mut client in killed {
-        client.read_to_end().await?;
+        client.until_the_end().await?;
     }
     files.come_to(at_rest).await?;
     ensure!(sessions_of_anyone(&server).await? == 0);
@@ -349,7 +349,7 @@ async fn a_server_that_dies(flavor: Flavor) -> Result<()> {
     }
     server.kill();
     for mut client in clients.into_iter().flatten() {
-        let rest = client.read_to_end().await?;
+        let rest = client.until_the_end().await?;
         let is_error = |(_, payload): &(u8, Vec<u8>)| payload.first() == Some(&0xff);
         ensure!(!rest.iter().any(is_error), "an error came from nowhere");
     }

@@ -35,6 +35,9 @@ pub(crate) struct Args {
     /// How long they are active.
     #[arg(long, default_value_t = 15)]
     seconds: u64,
+    /// TLS towards the server, as alterego names it.
+    #[arg(long, default_value = "DISABLED")]
+    upstream_ssl_mode: String,
     /// Clients use TLS.
     #[arg(long)]
     tls: bool,
@@ -57,7 +60,14 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         thousands(clients as u64)
     );
     let server = Server::start(args.server, &options(clients)).await?;
-    let mut proxy = Alterego::start(&server, &["--max-clients", &clients.to_string()], &[]).await?;
+    let most = clients.to_string();
+    let options = [
+        "--max-clients",
+        &most,
+        "--upstream-ssl-mode",
+        &args.upstream_ssl_mode,
+    ];
+    let mut proxy = Alterego::start(&server, &options, &[]).await?;
     let memory = Memory::of(proxy.id());
     let opts = client_opts(&proxy, args.tls);
 
@@ -78,7 +88,8 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     let each = |bytes: u64| bytes.saturating_sub(before) as f64 / args.idle.max(1) as f64 / 1024.0;
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     println!(
-        "\n  the proxy's resident memory, {}",
+        "\n  the proxy's resident memory, TLS towards the server {}, {}",
+        args.upstream_ssl_mode,
         if args.tls {
             "clients with TLS"
         } else {

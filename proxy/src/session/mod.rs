@@ -256,7 +256,8 @@ async fn run(
 
 /// Lets the client read what was meant for it.
 async fn farewell(wire: &mut Wire, end: End) -> End {
-    if end != End::ClientLeft {
+    // A client that took nothing for too long has had its time.
+    if !matches!(end, End::ClientLeft | End::Stalled) {
         // A client that does not read any more is left behind; its connection closes either way.
         loop {
             match timeout(FAREWELL_LIMIT, wire.flush_some()).await {

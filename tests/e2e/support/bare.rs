@@ -84,7 +84,7 @@ impl Bare {
     }
 
     /// All packets until the connection ends.
-    pub(crate) async fn read_to_end(&mut self) -> Result<Vec<(u8, Vec<u8>)>> {
+    pub(crate) async fn until_the_end(&mut self) -> Result<Vec<(u8, Vec<u8>)>> {
         let mut packets = Vec::new();
         while let Some(packet) = self.packet().await? {
             packets.push(packet);
