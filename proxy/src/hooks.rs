@@ -3,6 +3,8 @@
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+use crate::config::Upstream;
+
 /// How a session reads SQL text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReadMode {
@@ -81,6 +83,8 @@ pub struct Request {
     pub table: String,
     /// The session's settings.
     pub session: ClientSession,
+    /// The server that was asked, where there are several.
+    pub upstream: Option<Upstream>,
 }
 
 /// One line of `SHOW WARNINGS`.

@@ -1,14 +1,17 @@
 //! A group's schema changes: the bridge to its primary, and to the next one when the primary has changed.
 //!
+//! A client stays on its server when another one becomes the primary. What it asks its server must not be carried out on that
+//! other one, so a bridge takes only what was asked of its own server; the rest is forwarded.
+//!
 //! What was under way on the last primary is in its state, which replication has brought to the next: the new engine takes
 //! it up there. A client that waits keeps the engine it waits for, and hears from that how it ended.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use alterego_proxy::Gate;
 use alterego_proxy::hooks::{Answer, Grid, Held, Hooks, ReadMode, Request, Verdict};
 use alterego_proxy::routing::GroupView;
+use alterego_proxy::{Gate, Upstream};
 use async_trait::async_trait;
 use tokio::sync::watch;
 use tracing::{info, warn};
@@ -24,7 +27,14 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// The group's hooks.
 pub(super) struct GroupHooks {
     /// The bridge to the primary, once there was one.
-    bridge: RwLock<Option<Arc<Bridge>>>,
+    bridge: RwLock<Option<Built>>,
+}
+
+/// A bridge, and where it leads.
+#[derive(Clone)]
+struct Built {
+    bridge: Arc<Bridge>,
+    upstream: Upstream,
 }
 
 impl GroupHooks {
@@ -72,11 +82,14 @@ impl GroupHooks {
             server = member.name,
             "schema changes go to the primary"
         );
-        *self.bridge.write().unwrap_or_else(PoisonError::into_inner) = Some(bridge);
+        *self.bridge.write().unwrap_or_else(PoisonError::into_inner) = Some(Built {
+            bridge,
+            upstream: member.upstream.clone(),
+        });
         Ok(())
     }
 
-    fn bridge(&self) -> Option<Arc<Bridge>> {
+    fn built(&self) -> Option<Built> {
         self.bridge.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -84,13 +97,18 @@ impl GroupHooks {
 #[async_trait]
 impl Hooks for GroupHooks {
     fn inspect(&self, sql: &str, mode: ReadMode) -> Verdict {
-        self.bridge()
-            .map_or(Verdict::Unrelated, |bridge| bridge.inspect(sql, mode))
+        self.built()
+            .map_or(Verdict::Unrelated, |built| built.bridge.inspect(sql, mode))
     }
 
     async fn alter(&self, request: Request, held: Held) -> Answer {
-        match self.bridge() {
-            Some(bridge) => bridge.alter(request, held).await,
+        match self.built() {
+            Some(built) if request.upstream.as_ref() == Some(&built.upstream) => {
+                built.bridge.alter(request, held).await
+            }
+            Some(_) => Answer::Native {
+                reason: "this server is not the primary of its group".to_owned(),
+            },
             None => Answer::Native {
                 reason: "its group has had no primary yet".to_owned(),
             },
@@ -98,14 +116,14 @@ impl Hooks for GroupHooks {
     }
 
     async fn rest(&self) {
-        if let Some(bridge) = self.bridge() {
-            bridge.rest().await;
+        if let Some(built) = self.built() {
+            built.bridge.rest().await;
         }
     }
 
     async fn migrations(&self) -> Grid {
-        match self.bridge() {
-            Some(bridge) => bridge.migrations().await,
+        match self.built() {
+            Some(built) => built.bridge.migrations().await,
             None => no_migrations(),
         }
     }
@@ -148,6 +166,7 @@ impl Following {
 
 #[cfg(test)]
 mod tests {
+    use alterego_proxy::hooks::{ClientSession, Progress};
     use alterego_proxy::routing::NoPrimary;
     use alterego_testkit::{Flavor, Options, Server};
     use clap::Parser;
@@ -200,7 +219,7 @@ mod tests {
             let hooks = GroupHooks::start(&settings(&a), spec, seen, Gate::default())
                 .await
                 .unwrap();
-            let before = hooks.bridge().unwrap();
+            let before = hooks.built().unwrap().bridge;
             a.kill();
             let change = |primary| {
                 publish.send_replace(Arc::new(GroupView {
@@ -222,16 +241,32 @@ mod tests {
                 }
             };
             tokio::time::timeout(DEADLINE, refused).await.unwrap();
-            assert!(Arc::ptr_eq(&hooks.bridge().unwrap(), &before));
+            assert!(Arc::ptr_eq(&hooks.built().unwrap().bridge, &before));
             on_b.query_drop("SET GLOBAL read_only = OFF").await.unwrap();
             let rebuilt = async {
-                while Arc::ptr_eq(&hooks.bridge().unwrap(), &before) {
+                while Arc::ptr_eq(&hooks.built().unwrap().bridge, &before) {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             };
             tokio::time::timeout(DEADLINE, rebuilt).await.unwrap();
             let state = "SELECT 1 FROM information_schema.schemata WHERE schema_name = 'alterego'";
             assert_eq!(on_b.query_first::<u8, _>(state).await.unwrap(), Some(1));
+
+            // Whoever is still on the first server is not served on the second.
+            let late = Request {
+                sql: "ALTER TABLE t ADD c INT".to_owned(),
+                mode: ReadMode::default(),
+                schema: "app".to_owned(),
+                table: "t".to_owned(),
+                session: ClientSession::default(),
+                upstream: Some(first.members[0].upstream.clone()),
+            };
+            let held = Held {
+                cancelled: watch::channel(false).1,
+                progress: watch::channel(Progress::default()).0,
+            };
+            let answer = hooks.alter(late, held).await;
+            assert!(matches!(answer, Answer::Native { .. }), "{answer:?}");
         }
     }
 

@@ -137,6 +137,7 @@ impl Session {
             schema,
             table: question.table,
             session: settings.session.clone(),
+            upstream: self.server.upstream.clone(),
         })))
     }
 

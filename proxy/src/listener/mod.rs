@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -65,13 +66,14 @@ pub async fn run_routed(
     let sessions = Sessions::default();
     let mut tasks = JoinSet::new();
     let mut next_id = 0;
+    let doors = doors(&listeners);
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
             biased;
             () = &mut shutdown => break,
             Some(_) = tasks.join_next() => continue,
-            accepted = accept(&listeners) => accepted,
+            accepted = accept(&doors, next_id) => accepted,
         };
         match accepted {
             Ok((stream, listener, peer)) => {
@@ -96,6 +98,7 @@ pub async fn run_routed(
             }
         }
     }
+    drop(doors);
     drop(listeners);
     drain(sessions, tasks, common.config.shutdown_grace).await;
 }
@@ -120,31 +123,49 @@ async fn drain(sessions: Sessions, mut tasks: JoinSet<()>, limit: Duration) {
 /// A client's connection, the name of its listener, and where it comes from.
 type Accepted = (Stream, Arc<str>, Peer);
 
-async fn accept(listeners: &[Listeners]) -> io::Result<Accepted> {
+/// One place where clients come in.
+enum Door<'a> {
+    Tcp(&'a TcpListener, &'a Arc<str>),
+    Unix(&'a UnixListener, &'a Arc<str>),
+}
+
+fn doors(listeners: &[Listeners]) -> Vec<Door<'_>> {
+    let mut doors = Vec::new();
+    for listener in listeners {
+        let name = &listener.name;
+        doors.extend(listener.tcp.as_ref().map(|tcp| Door::Tcp(tcp, name)));
+        doors.extend(listener.unix.as_ref().map(|unix| Door::Unix(unix, name)));
+    }
+    doors
+}
+
+/// The next client. `turn` says which door is looked at first, so that a crowd at one does not block another.
+async fn accept(doors: &[Door<'_>], turn: u64) -> io::Result<Accepted> {
+    let first = usize::try_from(turn)
+        .unwrap_or(0)
+        .checked_rem(doors.len())
+        .unwrap_or(0);
     poll_fn(|cx| {
-        let mut accepted = listeners.iter().map(|listener| poll_accept(listener, cx));
+        let in_turn = doors.iter().cycle().skip(first).take(doors.len());
+        let mut accepted = in_turn.map(|door| door.poll_accept(cx));
         accepted.find(Poll::is_ready).unwrap_or(Poll::Pending)
     })
     .await
 }
 
-fn poll_accept(listeners: &Listeners, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
-    if let Some(tcp) = &listeners.tcp
-        && let Poll::Ready(accepted) = tcp.poll_accept(cx)
-    {
-        return Poll::Ready(accepted.and_then(|(stream, peer)| {
-            let peer = Peer::tcp(peer, stream.local_addr()?);
-            Ok((Stream::tcp(stream)?, Arc::clone(&listeners.name), peer))
-        }));
+impl Door<'_> {
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
+        match self {
+            Self::Tcp(listener, name) => listener.poll_accept(cx).map(|accepted| {
+                let (stream, peer) = accepted?;
+                let peer = Peer::tcp(peer, stream.local_addr()?);
+                Ok((Stream::tcp(stream)?, Arc::clone(name), peer))
+            }),
+            Self::Unix(listener, name) => listener
+                .poll_accept(cx)
+                .map_ok(|(stream, _)| (Stream::Unix(stream), Arc::clone(name), Peer::unix())),
+        }
     }
-    if let Some(unix) = &listeners.unix
-        && let Poll::Ready(accepted) = unix.poll_accept(cx)
-    {
-        return Poll::Ready(
-            accepted.map(|(stream, _)| (Stream::Unix(stream), Arc::clone(&listeners.name), Peer::unix())),
-        );
-    }
-    Poll::Pending
 }
 
 /// One client's task.

@@ -1,6 +1,6 @@
 //! A login in front of a router: what the server says is what the client hears.
 
-use mysql_async::ChangeUserOpts;
+use mysql_async::{ChangeUserOpts, SslOpts};
 
 use super::*;
 
@@ -8,6 +8,7 @@ crate::both!(
     errors_are_the_servers_own,
     sessions_are_the_servers_own,
     a_kill_finds_its_connection,
+    tls_that_is_required,
 );
 
 /// Errors of a login, directly and by the proxy.
@@ -174,4 +175,37 @@ async fn a_kill_finds_its_connection(flavor: Flavor) -> Result<()> {
         .await?;
     ensure!(victim.ping().await.is_err(), "it lives on");
     ends(proxy).await
+}
+
+/// On the client's side before anything is opened, on the server's when it turns out to have none.
+async fn tls_that_is_required(flavor: Flavor) -> Result<()> {
+    let server = primary(flavor).await?;
+    let config = group("main", &[("a", &server, 1)]);
+    let proxy = |args: &'static [&'static str]| {
+        let args = [&["--listen", "127.0.0.1:0"], args].concat();
+        let config = config.clone();
+        async move { Alterego::configured(&config, &args, &[]).await }
+    };
+    let encrypted = |port| root(port).ssl_opts(SslOpts::default().with_danger_accept_invalid_certs(true));
+    let required = proxy(&["--client-ssl-mode", "REQUIRED"]).await?;
+    let told = refusal(root(required.port())).await?;
+    ensure!(
+        told.contains("3159") && told.contains("require_secure_transport"),
+        "{told}"
+    );
+    ensure!(port_behind(encrypted(required.port())).await? == server.port());
+    let disabled = proxy(&["--client-ssl-mode", "DISABLED"]).await?;
+    ensure!(
+        Conn::new(encrypted(disabled.port())).await.is_err(),
+        "TLS is offered"
+    );
+    ensure!(port_behind(root(disabled.port())).await? == server.port());
+    let verified = proxy(&["--upstream-ssl-mode", "REQUIRED"]).await?;
+    let mut conn = Conn::new(root(verified.port())).await?;
+    let cipher: Option<(String, String)> = conn.query_first("SHOW STATUS LIKE 'Ssl_cipher'").await?;
+    ensure!(
+        cipher.is_some_and(|(_, cipher)| cipher.contains("TLS")),
+        "the server is reached without TLS"
+    );
+    Ok(())
 }

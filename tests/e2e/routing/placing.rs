@@ -4,6 +4,7 @@ use super::*;
 
 crate::both!(
     every_kind_of_rule,
+    one_server_is_shown_too,
     replicas_share,
     a_group_without_a_primary,
     a_primary_that_is_down,
@@ -162,6 +163,27 @@ async fn shown(port: u16, servers: &[&Server]) -> Result<()> {
     clients_on(&mut conn, "a", 3).await?;
     drop(others);
     clients_on(&mut conn, "a", 1).await?;
+    Ok(())
+}
+
+/// Without a configuration file.
+async fn one_server_is_shown_too(flavor: Flavor) -> Result<()> {
+    let server = primary(flavor).await?;
+    let proxy = Alterego::start(&server, &[], &[]).await?;
+    let mut conn = proxy.root().await?;
+    let routes: Vec<mysql_async::Row> = conn.query("SHOW ROUTES").await?;
+    ensure!(routes.len() == 1 && routes[0].get::<String, _>("role").as_deref() == Some("primary"));
+    let other = proxy.root().await?;
+    clients_on(&mut conn, &format!("127.0.0.1:{}", server.port()), 2).await?;
+    drop(other);
+    clients_on(&mut conn, &format!("127.0.0.1:{}", server.port()), 1).await?;
+    // What only begins so is the server's.
+    let error = conn
+        .query_drop("SHOW ROUTES FOR x")
+        .await
+        .err()
+        .context("it is understood")?;
+    ensure!(error.to_string().contains("1064"), "{error}");
     Ok(())
 }
 
