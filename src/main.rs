@@ -4,6 +4,7 @@ mod admin;
 mod app;
 mod bridge;
 mod cli;
+mod health;
 mod listener;
 mod signals;
 mod startup;

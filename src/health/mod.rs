@@ -1,0 +1,8 @@
+//! x
+mod decide;
+mod memory;
+mod observe;
+mod report;
+mod spec;
+mod store;
+mod transactions;
