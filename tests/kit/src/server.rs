@@ -169,6 +169,31 @@ impl Server {
         Ok(())
     }
 
+    /// Stops the server in its tracks: its connections stay open and nothing is answered.
+    pub fn freeze(&self) -> Result<()> {
+        self.process.as_ref().context("the server does not run")?.signal("STOP")
+    }
+
+    /// Lets a frozen server go on.
+    pub fn thaw(&self) -> Result<()> {
+        self.process.as_ref().context("the server does not run")?.signal("CONT")
+    }
+
+    /// Kills the server and puts a fresh one with another server id in its place, on the same port: as a clone of
+    /// anything that it then follows from the beginning. (With the old id it would skip its own former writes.)
+    pub async fn begin_anew(&mut self, server_id: u32) -> Result<()> {
+        self.kill();
+        self.options.args.push(format!("--server-id={server_id}"));
+        let (flavor, provided, data) = (self.flavor, self.provided.clone(), self.data_folder());
+        // The logs lie in it, too.
+        spawn_blocking(move || -> Result<_> {
+            std::fs::remove_dir_all(&data)?;
+            template::copy_to(flavor, &provided, &data)
+        })
+        .await??;
+        self.restart().await
+    }
+
     fn log_path(&self) -> PathBuf {
         self.folder.path().join("error.log")
     }
