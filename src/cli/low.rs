@@ -24,6 +24,9 @@ Examples:
   ALTEREGO_ADMIN_PASSWORD=… alterego mysql://migrator@db --admin unix:/run/alterego/admin.sock
       `SHOW MIGRATIONS` also answers on a socket of its own, even while the server is down.
 
+Tools (see `alterego TOOL --help`):
+  missing-writes URL_A URL_B    Whether a server has every transaction of another one
+
 Environment:
   ALTEREGO_URL             The server's URL, when none is typed
   ALTEREGO_PASSWORD        The password of the account in the URL

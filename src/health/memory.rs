@@ -35,7 +35,11 @@ pub(super) struct Remembered {
 
 impl Memory {
     /// What of all that was seen is not among `transactions`.
-    pub(super) fn missing_in(&self, identity: &Identity, transactions: Option<&Transactions>) -> Option<Missing> {
+    pub(super) fn missing_in(
+        &self,
+        identity: &Identity,
+        transactions: Option<&Transactions>,
+    ) -> Option<Missing> {
         let same = |known: &Remembered| known.identity == *identity;
         let missing = match (&self.primary, &self.seen, transactions) {
             (None, _, _) => return None,
@@ -101,7 +105,10 @@ impl Memory {
         let mut text = format!("{TITLE}\nwords {}\n", self.words);
         if let Some(Remembered { identity, name }) = &self.primary {
             let name = name.replace(['\n', '\r'], " ");
-            text += &format!("primary {}\norigin {}\nname {name}\n", identity.unique, identity.origin);
+            text += &format!(
+                "primary {}\norigin {}\nname {name}\n",
+                identity.unique, identity.origin
+            );
         }
         if let Some(seen) = &self.seen {
             let flavor = match seen.flavor() {
@@ -188,11 +195,19 @@ mod tests {
         check(&memory);
         memory.follow(server("1"), Some(&list("0-1-5")));
         check(&memory);
-        memory.accept(server("2"), Some(&list("0-1-4")), &list("0-1-5").missing_in(&list("0-1-4")));
+        memory.accept(
+            server("2"),
+            Some(&list("0-1-4")),
+            &list("0-1-5").missing_in(&list("0-1-4")),
+        );
         check(&memory);
         let text = memory.encode();
         for length in 0..text.len() {
-            assert_eq!(Memory::decode(&text[..length]), None, "a cut file is not half believed");
+            assert_eq!(
+                Memory::decode(&text[..length]),
+                None,
+                "a cut file is not half believed"
+            );
         }
     }
 
@@ -201,13 +216,21 @@ mod tests {
         let mut memory = Memory::default();
         memory.follow(server("1"), Some(&list("0-1-5")));
         let told = memory.hearsay(&list("0-1-7,0-2-9"));
-        assert_eq!(told, Some(list("0-1-7")), "a replica's own writes are not the primary's");
+        assert_eq!(
+            told,
+            Some(list("0-1-7")),
+            "a replica's own writes are not the primary's"
+        );
         memory.learn(&told.unwrap());
         let lacks = memory.missing_in(&server("2").identity, Some(&list("0-1-6")));
         let lost = lacks.unwrap();
         assert_eq!(lost.to_string(), "0-1-7");
         memory.accept(server("1"), Some(&list("0-1-6")), &lost);
-        assert_eq!(memory.hearsay(&list("0-1-7")), None, "what is given up does not come back");
+        assert_eq!(
+            memory.hearsay(&list("0-1-7")),
+            None,
+            "what is given up does not come back"
+        );
         assert_eq!(memory.hearsay(&list("0-1-8")), Some(list("0-1-8")));
     }
 
@@ -216,6 +239,9 @@ mod tests {
         let mut memory = Memory::default();
         memory.follow(server("1"), None);
         assert_eq!(memory.missing_in(&server("1").identity, None), None);
-        assert_eq!(memory.missing_in(&server("2").identity, None), Some(Missing::Unknown));
+        assert_eq!(
+            memory.missing_in(&server("2").identity, None),
+            Some(Missing::Unknown)
+        );
     }
 }

@@ -12,10 +12,11 @@ mod statement;
 mod store;
 #[cfg(test)]
 mod tests;
-mod transactions;
+pub(crate) mod transactions;
 mod view;
 
 pub(crate) use monitor::Monitor;
+pub(crate) use observe::transactions_of;
 pub(crate) use spec::{GroupSpec, INTERVAL, MemberSpec, PATIENCE};
 pub(crate) use statement::{AcceptPrimary, FORM};
 pub(crate) use store::Store;

@@ -17,7 +17,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{info, warn};
 
 use super::decide::accept::{Wish, accept};
-use super::decide::{Decision, Group, Known, decide};
+use super::decide::{Decision, Group, Known, UNASKED, decide};
 use super::memory::Memory;
 use super::observe::Observer;
 use super::report::Sight;
@@ -50,12 +50,19 @@ impl Monitor {
     /// # Errors
     /// What is remembered cannot be read.
     pub(crate) fn start(spec: GroupSpec, store: Store) -> anyhow::Result<Self> {
-        let memory = store.read().with_context(|| format!("the server group '{}'", spec.name))?;
+        let memory = store
+            .read()
+            .with_context(|| format!("the server group '{}'", spec.name))?;
         let (sights_in, sights) = mpsc::channel(SIGHTS);
         let (words_in, words) = mpsc::channel(WORDS);
         let mut tasks = JoinSet::new();
         for (place, member) in spec.members.iter().enumerate() {
-            tasks.spawn(look_again_and_again(place, member.clone(), spec.clone_timing(), sights_in.clone()));
+            tasks.spawn(look_again_and_again(
+                place,
+                member.clone(),
+                spec.clone_timing(),
+                sights_in.clone(),
+            ));
         }
         let group = spec.name.clone();
         let mut watcher = Watcher::new(spec, store, memory);
@@ -85,7 +92,7 @@ impl Monitor {
         let mut view = self.view.clone();
         let unasked = |view: &GroupView| {
             let mut members = view.members.iter();
-            members.any(|member| matches!(&member.state, State::Withheld(reason) if reason.contains("not been asked")))
+            members.any(|member| matches!(&member.state, State::Withheld(reason) if reason == UNASKED))
         };
         // It fails only when the watcher is gone, and nothing is to be waited for then.
         let _ = view.wait_for(|view| !unasked(view)).await;
@@ -225,14 +232,17 @@ impl Watcher {
         let store = self.store.clone();
         let keeping = spawn_blocking(move || store.exchange(&memory));
         self.keeping = Some(keeping.abort_handle());
-        timeout(DISK_PATIENCE, keeping).await.context("the disk does not answer")??
+        timeout(DISK_PATIENCE, keeping)
+            .await
+            .context("the disk does not answer")??
     }
 
     /// Takes an operator's word.
     async fn grant(&mut self, wish: &Wish) -> Result<String, String> {
         let (memory, lost) = accept(&self.known, &self.group, &self.sights, wish)?;
         let kept = self.keep(memory.clone()).await;
-        let kept = kept.map_err(|error| format!("nothing was changed, because it cannot be kept: {error:#}"))?;
+        let kept =
+            kept.map_err(|error| format!("nothing was changed, because it cannot be kept: {error:#}"))?;
         if kept.words >= memory.words {
             self.known.join(&kept, Instant::now());
             return Err("another word was given at the same time; look again".to_owned());

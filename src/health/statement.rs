@@ -24,7 +24,11 @@ impl AcceptPrimary {
     pub(crate) fn read(statement: &str) -> Option<Result<Self, String>> {
         let mut rest = statement.trim().trim_end_matches([';', '\0']);
         words(&mut rest, &["ACCEPT", "PRIMARY"])?;
-        Some(read_rest(rest).ok_or_else(|| format!("the statement reads {FORM}")).flatten())
+        Some(
+            read_rest(rest)
+                .ok_or_else(|| format!("the statement reads {FORM}"))
+                .flatten(),
+        )
     }
 }
 
@@ -46,7 +50,10 @@ fn words(rest: &mut &str, expected: &[&str]) -> Option<()> {
     for word in expected {
         let text = rest.trim_start();
         let (found, after) = text.split_at_checked(word.len())?;
-        let ends = after.chars().next().is_none_or(|next| !next.is_alphanumeric() && next != '_');
+        let ends = after
+            .chars()
+            .next()
+            .is_none_or(|next| !next.is_alphanumeric() && next != '_');
         if !found.eq_ignore_ascii_case(word) || !ends {
             return None;
         }
@@ -58,7 +65,10 @@ fn words(rest: &mut &str, expected: &[&str]) -> Option<()> {
 /// Takes off a text in single, double or back quotes, in which a doubled quote is one.
 fn quoted(rest: &mut &str) -> Option<String> {
     let text = rest.trim_start();
-    let quote = text.chars().next().filter(|first| matches!(first, '\'' | '"' | '`'))?;
+    let quote = text
+        .chars()
+        .next()
+        .filter(|first| matches!(first, '\'' | '"' | '`'))?;
     let mut found = String::new();
     let mut characters = text.char_indices().skip(1).peekable();
     while let Some((place, character)) = characters.next() {
@@ -84,14 +94,25 @@ mod tests {
             let read = match AcceptPrimary::read(text) {
                 None => "another".to_owned(),
                 Some(Err(error)) => error,
-                Some(Ok(AcceptPrimary { group, wish })) => format!("{}|{group}|{}", wish.server, wish.without),
+                Some(Ok(AcceptPrimary { group, wish })) => {
+                    format!("{}|{group}|{}", wish.server, wish.without)
+                }
             };
             assert!(read.contains(expected), "{text}: {read}");
         };
-        check("ACCEPT PRIMARY 'b' IN GROUP 'shop' WITHOUT '0-1-100';", "b|shop|0-1-100");
+        check(
+            "ACCEPT PRIMARY 'b' IN GROUP 'shop' WITHOUT '0-1-100';",
+            "b|shop|0-1-100",
+        );
         check(" accept  primary `b`in group\"sh''op\" without ''\n", "b|sh''op|");
-        check("accept primary 'b''s' in group 'g' without 'unknown'", "b's|g|UNKNOWN");
-        check("accept primary 'b' in group 'g' without '0c45a90a-e5a9-11f1-a4f1-02fc00000001:1-4'", "02fc00000001:1-4");
+        check(
+            "accept primary 'b''s' in group 'g' without 'unknown'",
+            "b's|g|UNKNOWN",
+        );
+        check(
+            "accept primary 'b' in group 'g' without '0c45a90a-e5a9-11f1-a4f1-02fc00000001:1-4'",
+            "02fc00000001:1-4",
+        );
         check("SHOW UPSTREAMS", "another");
         check("ACCEPT PRIMARYS 'b'", "another");
         check("", "another");
@@ -101,6 +122,9 @@ mod tests {
         check("accept primary 'b' in group 'g' without", FORM);
         check("accept primary 'b' in group 'g' without 'x' y", FORM);
         check("accept primary 'b' in group 'g' without '0-1-1", FORM);
-        check("accept primary 'b' in group 'g' without 'everything'", "neither a set of GTIDs");
+        check(
+            "accept primary 'b' in group 'g' without 'everything'",
+            "neither a set of GTIDs",
+        );
     }
 }

@@ -200,7 +200,10 @@ mod tests {
             .unwrap()
             .map(|entry| entry.unwrap().file_name())
             .collect();
-        assert!(names.len() == 2 && names.contains(&"group-sh_2fop_2e1".into()), "{names:?}");
+        assert!(
+            names.len() == 2 && names.contains(&"group-sh_2fop_2e1".into()),
+            "{names:?}"
+        );
     }
 
     #[test]
@@ -209,7 +212,10 @@ mod tests {
         let store = Store::of_group(folder.path(), "shop");
         fs::write(folder.path().join("group-shop"), "alterego group 1\nwords").unwrap();
         let error = store.read().unwrap_err().to_string();
-        assert!(error.contains("group-shop") && error.contains("Remove it"), "{error}");
+        assert!(
+            error.contains("group-shop") && error.contains("Remove it"),
+            "{error}"
+        );
         assert!(store.exchange(&memory("1", "0-1-5", 0)).is_err());
     }
 
@@ -222,7 +228,9 @@ mod tests {
                 let store = &store;
                 scope.spawn(move || {
                     for number in 1..=10 {
-                        store.exchange(&memory("1", &format!("0-{server}-{number}"), 0)).unwrap();
+                        store
+                            .exchange(&memory("1", &format!("0-{server}-{number}"), 0))
+                            .unwrap();
                     }
                 });
             }

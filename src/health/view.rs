@@ -36,7 +36,10 @@ fn member_view(member: &MemberSpec, sight: &Sight, verdict: &Verdict) -> MemberV
             Standing::Withheld(reason) => routing::State::Withheld(reason.clone()),
         },
         lag: verdict.lag,
-        transactions: sight.look().and_then(|look| transactions(&look.report)).unwrap_or_default(),
+        transactions: sight
+            .look()
+            .and_then(|look| transactions(&look.report))
+            .unwrap_or_default(),
         differing: verdict.differing.as_ref().map(ToString::to_string),
     }
 }

@@ -108,7 +108,11 @@ async fn gather(server: &ServerAddress, opts: Opts, strategy: Strategy) -> anyho
     Ok((facts, opts))
 }
 
-async fn connect(server: &ServerAddress, opts: Opts) -> anyhow::Result<Conn> {
+/// A connection with `opts`, or without TLS where that is only preferred.
+///
+/// # Errors
+/// The server is out of reach or refuses the account.
+pub(crate) async fn connect(server: &ServerAddress, opts: Opts) -> anyhow::Result<Conn> {
     let mut reached = Conn::new(opts).await;
     if server.tls.mode == SslMode::Preferred
         && let Err(mysql_async::Error::Driver(DriverError::NoClientSslFlagFromServer)) = reached

@@ -55,7 +55,9 @@ impl GtidSet {
         let of_it = |(origin, _): &(&Origin, _)| origin.uuid.eq_ignore_ascii_case(uuid);
         let runs = self.runs.iter().filter(of_it);
         Self {
-            runs: runs.map(|(origin, runs)| (origin.clone(), runs.clone())).collect(),
+            runs: runs
+                .map(|(origin, runs)| (origin.clone(), runs.clone()))
+                .collect(),
         }
     }
 

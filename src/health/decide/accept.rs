@@ -21,10 +21,16 @@ pub(in super::super) struct Wish {
 }
 
 /// What is to be remembered if the wish is granted, and what is given up.
-pub(in super::super) fn accept(known: &Known, group: &Group, sights: &[Sight], wish: &Wish) -> Result<(Memory, Missing), String> {
+pub(in super::super) fn accept(
+    known: &Known,
+    group: &Group,
+    sights: &[Sight],
+    wish: &Wish,
+) -> Result<(Memory, Missing), String> {
     let place = group.members.iter().position(|member| member.name == wish.server);
     let place = place.ok_or_else(|| format!("the group '{}' has no server '{}'", group.name, wish.server))?;
-    let report = primary::report(sights, place).ok_or_else(|| format!("{} does not answer", name(group, place)))?;
+    let report =
+        primary::report(sights, place).ok_or_else(|| format!("{} does not answer", name(group, place)))?;
     let candidates = primary::candidates(known, group, sights);
     if !candidates.contains(&place) {
         return Err(format!(
@@ -61,7 +67,8 @@ fn lost(known: &Known, sights: &[Sight], candidates: &[usize], place: usize) -> 
     let Some(transactions) = &report.transactions else {
         return Missing::Unknown;
     };
-    let mut lost = primary::lacking(known, sights, place).unwrap_or_else(|| transactions.missing_in(transactions));
+    let mut lost =
+        primary::lacking(known, sights, place).unwrap_or_else(|| transactions.missing_in(transactions));
     for other in candidates.iter().filter(|other| **other != place) {
         let theirs = primary::report(sights, *other).and_then(|report| report.transactions.as_ref());
         let theirs = theirs.map_or(Missing::Unknown, |theirs| theirs.missing_in(transactions));

@@ -82,6 +82,8 @@ impl History {
     /// How far back the past reaches.
     fn age(&self, look: &Look) -> Duration {
         let oldest = self.kept.front().map(|(time, _)| *time);
-        oldest.map_or(Duration::ZERO, |oldest| look.asked.saturating_duration_since(oldest))
+        oldest.map_or(Duration::ZERO, |oldest| {
+            look.asked.saturating_duration_since(oldest)
+        })
     }
 }

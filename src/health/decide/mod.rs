@@ -33,6 +33,7 @@ use super::transactions::Missing;
 use hearsay::Hearsay;
 use lag::History;
 use lag::Lag;
+pub(super) use replica::UNASKED;
 
 /// What the decision has to know of the configuration.
 #[derive(Clone, Debug)]
@@ -197,7 +198,12 @@ fn take_down(known: &mut Known, sights: &[Sight]) {
             member.looks = (None, None);
             continue;
         };
-        if member.looks.0.as_ref().is_some_and(|latest| latest.asked == look.asked) {
+        if member
+            .looks
+            .0
+            .as_ref()
+            .is_some_and(|latest| latest.asked == look.asked)
+        {
             continue;
         }
         member.looks.1 = member.looks.0.replace(look.clone());

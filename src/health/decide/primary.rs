@@ -29,7 +29,8 @@ pub(super) fn choose(known: &Known, group: &Group, sights: &[Sight]) -> Choice {
         },
     };
     Choice {
-        primary: primary.map_err(|reason| format!("the server group '{}' has no primary: {reason}", group.name)),
+        primary: primary
+            .map_err(|reason| format!("the server group '{}' has no primary: {reason}", group.name)),
         candidates,
         refused,
     }
@@ -53,7 +54,8 @@ fn single(known: &Known, group: &Group, sights: &[Sight], candidates: &[usize]) 
     if let Some(place) = candidates.iter().find(was) {
         return Ok(*place);
     }
-    let waiting = (0..group.members.len()).find(|place| matches!(sights.get(*place), Some(Sight::Unasked) | None));
+    let waiting =
+        (0..group.members.len()).find(|place| matches!(sights.get(*place), Some(Sight::Unasked) | None));
     if let Some(waiting) = waiting {
         return Err(format!("{} has not been asked yet", name(group, waiting)));
     }
@@ -76,14 +78,20 @@ fn circle(known: &Known, group: &Group, sights: &[Sight]) -> Option<usize> {
         };
         known.memory.is_primary(&report.identity)
             && followed(known, group, *place, report).is_some_and(|(source, _)| {
-                let back = self::report(sights, source).and_then(|other| followed(known, group, source, other));
+                let back =
+                    self::report(sights, source).and_then(|other| followed(known, group, source, other));
                 back.is_some_and(|(source, _)| source == *place)
             })
     })
 }
 
 /// The member that this one follows.
-fn followed<'a>(known: &Known, group: &Group, place: usize, report: &'a Report) -> Option<(usize, &'a Channel)> {
+fn followed<'a>(
+    known: &Known,
+    group: &Group,
+    place: usize,
+    report: &'a Report,
+) -> Option<(usize, &'a Channel)> {
     let mut channels = report.channels.iter().filter(|channel| channel.runs());
     channels.find_map(|channel| {
         let mut others = (0..group.members.len()).filter(|other| *other != place);
@@ -91,13 +99,23 @@ fn followed<'a>(known: &Known, group: &Group, place: usize, report: &'a Report) 
             .clone()
             .find(|other| is_source(known, group, *other, channel))
             // A member that never answered may be the one, by another address.
-            .or_else(|| others.find(|other| known.members.get(*other).is_none_or(|other| other.identity.is_none())))
+            .or_else(|| {
+                others.find(|other| {
+                    known
+                        .members
+                        .get(*other)
+                        .is_none_or(|other| other.identity.is_none())
+                })
+            })
             .map(|source| (source, channel))
     })
 }
 
 fn is_source(known: &Known, group: &Group, other: usize, channel: &Channel) -> bool {
-    let identity = known.members.get(other).and_then(|member| member.identity.as_ref());
+    let identity = known
+        .members
+        .get(other)
+        .and_then(|member| member.identity.as_ref());
     let address = group.members.get(other);
     identity.is_some_and(|identity| !channel.origin.is_empty() && identity.origin == channel.origin)
         || address.is_some_and(|Address { host, port, .. }| *host == channel.host && *port == channel.port)
@@ -114,7 +132,11 @@ pub(super) fn lacking(known: &Known, sights: &[Sight], place: usize) -> Option<M
 
 fn refusal(known: &Known, group: &Group, place: usize, missing: &Missing) -> String {
     let server = name(group, place);
-    let primary = known.memory.primary.as_ref().map_or("?", |known| known.name.as_str());
+    let primary = known
+        .memory
+        .primary
+        .as_ref()
+        .map_or("?", |known| known.name.as_str());
     match missing {
         Missing::Unknown => format!(
             "{server} takes writes, but without GTIDs it cannot be shown that it has all transactions of the primary \

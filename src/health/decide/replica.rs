@@ -11,11 +11,14 @@ use super::primary::{Choice, name};
 use super::{Compared, Group, Known, Lag, Member, Role, Standing, Verdict};
 use crate::health::memory::Memory;
 
+/// Why a server is withheld that has not been asked yet.
+pub(in super::super) const UNASKED: &str = "it has not been asked yet";
+
 /// What each member is.
 pub(super) fn verdicts(known: &mut Known, group: &Group, sights: &[Sight], choice: &Choice) -> Vec<Verdict> {
     compare_all(known, sights);
     let verdict = |(place, sight): (usize, &Sight)| match sight {
-        Sight::Unasked => unknown(Standing::Withheld("it has not been asked yet".to_owned())),
+        Sight::Unasked => unknown(Standing::Withheld(UNASKED.to_owned())),
         Sight::Silent(reason) => unknown(Standing::Down(reason.clone())),
         Sight::Answered(_) if choice.primary == Ok(place) => Verdict {
             role: Role::Primary,
@@ -52,7 +55,10 @@ fn compare(memory: &Memory, member: &Member, primary_asked: Option<std::time::In
     let Some(seen) = &memory.seen else {
         // Without GTIDs a replica is known by its following only.
         let channels = &latest.report.channels;
-        let follows = !channels.is_empty() && channels.iter().all(|channel| channel.receiving && channel.applying);
+        let follows = !channels.is_empty()
+            && channels
+                .iter()
+                .all(|channel| channel.receiving && channel.applying);
         return Some(if follows || memory.primary.is_none() {
             Compared::Subset
         } else {
@@ -87,7 +93,9 @@ fn other(known: &Known, group: &Group, choice: &Choice, place: usize, look: &Loo
         _ => None,
     };
     let reason = if let Some((_, missing)) = refused {
-        Some(format!("it takes writes but lacks transactions of the group: {missing}"))
+        Some(format!(
+            "it takes writes but lacks transactions of the group: {missing}"
+        ))
     } else if candidate {
         Some(rival(group, choice))
     } else {
@@ -123,7 +131,10 @@ fn other(known: &Known, group: &Group, choice: &Choice, place: usize, look: &Loo
 
 fn rival(group: &Group, choice: &Choice) -> String {
     match choice.primary {
-        Ok(primary) => format!("it takes writes, too, while {} is the primary", name(group, primary)),
+        Ok(primary) => format!(
+            "it takes writes, too, while {} is the primary",
+            name(group, primary)
+        ),
         Err(_) => "it takes writes, but is not known to be the primary".to_owned(),
     }
 }

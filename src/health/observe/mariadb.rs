@@ -12,6 +12,8 @@ const FACTS: &str = "SELECT @@GLOBAL.server_id AS id, @@GLOBAL.read_only AS read
     @@GLOBAL.gtid_binlog_state AS written, @@GLOBAL.gtid_slave_pos AS followed, \
     COALESCE((SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_VARIABLES WHERE VARIABLE_NAME = 'SERVER_UID'), \
     CONCAT(@@GLOBAL.hostname, ':', @@GLOBAL.port)) AS uid";
+const GTIDS: &str = "SELECT @@GLOBAL.log_bin AS log_bin, @@GLOBAL.gtid_binlog_state AS written, \
+    @@GLOBAL.gtid_slave_pos AS followed";
 const STATUS: &str = "SHOW ALL SLAVES STATUS";
 const COLUMNS: StatusColumns = StatusColumns {
     host: "Master_Host",
@@ -30,7 +32,7 @@ pub(super) async fn report(conn: &mut Conn) -> Result<Report, String> {
     Ok(Report {
         writable: !is_on(&text(&facts, "read_only")),
         closed: None,
-        transactions: transactions(&facts)?,
+        transactions: gtids(&facts)?,
         received: received(&channels)?,
         channels: channels.iter().map(|row| COLUMNS.channel(row)).collect(),
         group: None,
@@ -42,7 +44,11 @@ pub(super) async fn report(conn: &mut Conn) -> Result<Report, String> {
 }
 
 /// What is in its own log, and where it stands in another's: a clone has the second only.
-fn transactions(facts: &Row) -> Result<Option<Transactions>, String> {
+pub(super) async fn transactions(conn: &mut Conn) -> Result<Option<Transactions>, String> {
+    gtids(&ask(conn, GTIDS).await?.ok_or("it says nothing of itself")?)
+}
+
+fn gtids(facts: &Row) -> Result<Option<Transactions>, String> {
     let followed = text(facts, "followed");
     if !is_on(&text(facts, "log_bin")) && followed.is_empty() {
         return Ok(None);

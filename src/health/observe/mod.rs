@@ -15,6 +15,7 @@ use mysql_async::prelude::{FromValue, Queryable};
 use mysql_async::{Conn, Opts, Row};
 
 use super::report::{Channel, Look, Report, Sight};
+use super::transactions::Transactions;
 
 /// Looks at one server.
 pub(super) struct Observer {
@@ -72,8 +73,19 @@ impl Observer {
     }
 }
 
+/// What the server at the other end has; `None` if it writes no GTIDs. It needs no privilege.
+///
+/// # Errors
+/// What keeps it from telling, in words.
+pub(crate) async fn transactions_of(conn: &mut Conn) -> Result<Option<Transactions>, String> {
+    match flavor(conn).await? {
+        Flavor::MySql => mysql::transactions(conn).await,
+        Flavor::MariaDb => mariadb::transactions(conn).await,
+    }
+}
+
 /// What the server says of itself.
-pub(crate) async fn report(conn: &mut Conn, flavor: Flavor) -> Result<Report, String> {
+async fn report(conn: &mut Conn, flavor: Flavor) -> Result<Report, String> {
     match flavor {
         Flavor::MySql => mysql::report(conn).await,
         Flavor::MariaDb => mariadb::report(conn).await,
@@ -84,14 +96,20 @@ pub(crate) async fn report(conn: &mut Conn, flavor: Flavor) -> Result<Report, St
 ///
 /// # Errors
 /// What keeps it from being used, in words.
-pub(crate) async fn connect(opts: &Opts) -> Result<(Conn, Flavor), String> {
+async fn connect(opts: &Opts) -> Result<(Conn, Flavor), String> {
     let mut conn = Conn::new(opts.clone())
         .await
         .map_err(|error| format!("cannot connect: {}", words(&error)))?;
-    let text: Option<String> = ask(&mut conn, "SELECT VERSION()").await?.and_then(|row| value(&row, 0));
+    let flavor = flavor(&mut conn).await?;
+    Ok((conn, flavor))
+}
+
+async fn flavor(conn: &mut Conn) -> Result<Flavor, String> {
+    let text: Option<String> = ask(conn, "SELECT VERSION()")
+        .await?
+        .and_then(|row| value(&row, 0));
     let version = text.as_deref().and_then(ServerVersion::parse);
-    let version = version.ok_or("it does not say which server it is")?;
-    Ok((conn, version.flavor))
+    Ok(version.ok_or("it does not say which server it is")?.flavor)
 }
 
 /// The first row of a question's answer.
@@ -143,7 +161,10 @@ impl StatusColumns {
             receiving: text(row, self.receiving) != "No",
             applying: text(row, self.applying) != "No",
             behind: behind.map(Duration::from_secs),
-            error: errors.into_iter().find(|error| !error.is_empty()).unwrap_or_default(),
+            error: errors
+                .into_iter()
+                .find(|error| !error.is_empty())
+                .unwrap_or_default(),
         }
     }
 }

@@ -14,7 +14,9 @@ const FACTS: &str = "SELECT @@GLOBAL.server_uuid AS uuid, @@GLOBAL.read_only AS 
     @@GLOBAL.super_read_only AS super_read_only, @@GLOBAL.offline_mode AS offline, @@GLOBAL.gtid_mode AS gtid_mode, \
     @@GLOBAL.gtid_executed AS executed, (SELECT COUNT(*) FROM information_schema.plugins \
     WHERE PLUGIN_NAME = 'group_replication' AND PLUGIN_STATUS = 'ACTIVE') AS grouped";
-const GROUP: &str = "SELECT MEMBER_ID, MEMBER_STATE, MEMBER_ROLE FROM performance_schema.replication_group_members";
+const GTIDS: &str = "SELECT @@GLOBAL.gtid_mode AS gtid_mode, @@GLOBAL.gtid_executed AS executed";
+const GROUP: &str =
+    "SELECT MEMBER_ID, MEMBER_STATE, MEMBER_ROLE FROM performance_schema.replication_group_members";
 /// The first version with the new words.
 const RENAMED: (u16, u16, u16) = (8, 0, 22);
 const STATUS: (&str, StatusColumns) = (
@@ -63,7 +65,7 @@ pub(super) async fn report(conn: &mut Conn) -> Result<Report, String> {
     Ok(Report {
         writable: !is_on(&text(&facts, "read_only")) && !is_on(&text(&facts, "super_read_only")),
         closed: is_on(&text(&facts, "offline")).then(|| "it is in offline_mode".to_owned()),
-        transactions: transactions(&facts)?,
+        transactions: gtids(&facts)?,
         received: received(channels())?,
         channels: channels().map(|row| columns.channel(row)).collect(),
         group,
@@ -75,7 +77,11 @@ pub(super) async fn report(conn: &mut Conn) -> Result<Report, String> {
 }
 
 /// What it has, if it numbers what it writes.
-fn transactions(facts: &Row) -> Result<Option<Transactions>, String> {
+pub(super) async fn transactions(conn: &mut Conn) -> Result<Option<Transactions>, String> {
+    gtids(&ask(conn, GTIDS).await?.ok_or("it says nothing of itself")?)
+}
+
+fn gtids(facts: &Row) -> Result<Option<Transactions>, String> {
     if text(facts, "gtid_mode").starts_with("ON") {
         Transactions::parse(Flavor::MySql, &text(facts, "executed")).map(Some)
     } else {
@@ -99,7 +105,9 @@ fn received<'a>(channels: impl Iterator<Item = &'a Row>) -> Result<Option<Transa
 fn group(members: &[Row], uuid: &str) -> Option<GroupMember> {
     let own = members.iter().find(|row| text(row, "MEMBER_ID") == uuid)?;
     let state = text(own, "MEMBER_STATE");
-    let unreachable = members.iter().filter(|row| text(row, "MEMBER_STATE") == "UNREACHABLE");
+    let unreachable = members
+        .iter()
+        .filter(|row| text(row, "MEMBER_STATE") == "UNREACHABLE");
     (state != "OFFLINE").then(|| GroupMember {
         primary: text(own, "MEMBER_ROLE") == "PRIMARY",
         majority: unreachable.count() * 2 < members.len(),

@@ -39,14 +39,20 @@ async fn writes_that_never_reached_the_new_primary_are_named(flavor: Flavor) -> 
     let missing = lose_writes(&mut rig, 3).await?;
 
     let reason = rig.refused("lacks transactions").await?;
-    ensure!(reason.ends_with(&format!("'a' was seen to have: {missing}")), "{reason}");
+    ensure!(
+        reason.ends_with(&format!("'a' was seen to have: {missing}")),
+        "{reason}"
+    );
     // It survives a restart, and so does the refusal.
     rig.restart(true)?;
     let reason = rig.refused("lacks transactions").await?;
     ensure!(reason.ends_with(&missing), "{reason}");
     ensure!(rig.withheld("b", "lacks transactions").await? == Some(missing.clone()));
 
-    let refused = rig.says("ACCEPT PRIMARY 'b' IN GROUP 'shop' WITHOUT ''").await.unwrap_err();
+    let refused = rig
+        .says("ACCEPT PRIMARY 'b' IN GROUP 'shop' WITHOUT ''")
+        .await
+        .unwrap_err();
     let Some((_, statement)) = refused.split_once("this would do: ") else {
         anyhow::bail!("{refused}");
     };
@@ -62,7 +68,9 @@ async fn writes_that_never_reached_the_new_primary_are_named(flavor: Flavor) -> 
     rig.server_mut("a").restart().await?;
     rig.withheld("a", "it takes writes, too").await?;
     rig.server("a").set_writable(false).await?;
-    let differing = rig.withheld("a", "it has transactions that the primary lacks").await?;
+    let differing = rig
+        .withheld("a", "it has transactions that the primary lacks")
+        .await?;
     ensure!(differing == Some(missing), "{differing:?}");
     rig.server_mut("a").begin_anew(11).await?;
     rig.server("a").set_writable(false).await?;
@@ -124,7 +132,8 @@ async fn an_old_primary_is_up_again_when_its_writes_are_brought_over(flavor: Fla
     rig.says(&statement).await.map_err(anyhow::Error::msg)?;
     rig.server_mut("a").restart().await?;
     rig.server("a").set_writable(false).await?;
-    rig.withheld("a", "it has transactions that the primary lacks").await?;
+    rig.withheld("a", "it has transactions that the primary lacks")
+        .await?;
     // The rows' keys are taken by nobody else, so they can be applied behind the writes of `b`.
     rig.server("b").follow(rig.server("a")).await?;
     rig.server("b").catch_up(rig.server("a")).await?;
@@ -138,7 +147,8 @@ async fn of_two_that_take_writes_the_known_one_stays(flavor: Flavor) -> Result<(
     let mut rig = Rig::start(flavor, 2).await?;
     rig.server("b").stop_following().await?;
     rig.server("b").set_writable(true).await?;
-    rig.withheld("b", "it takes writes, too, while 'a' is the primary").await?;
+    rig.withheld("b", "it takes writes, too, while 'a' is the primary")
+        .await?;
     rig.primary("a").await?;
     rig.restart(true)?;
     rig.primary("a").await?;
@@ -163,9 +173,9 @@ async fn lose_writes(rig: &mut Rig, count: usize) -> Result<String> {
     let subtract = match rig.server("b").flavor() {
         Flavor::MySql => format!("SELECT GTID_SUBTRACT('{had}', @@GLOBAL.gtid_executed)"),
         // All of it is of one server in one domain.
-        Flavor::MariaDb => format!(
-            "SELECT CONCAT('0-1-', SUBSTRING_INDEX('{had}', '-', -1) - {count} + 1, '..{had}')"
-        ),
+        Flavor::MariaDb => {
+            format!("SELECT CONCAT('0-1-', SUBSTRING_INDEX('{had}', '-', -1) - {count} + 1, '..{had}')")
+        }
     };
     let missing: Option<String> = root.query_first(subtract).await?;
     root.disconnect().await?;

@@ -1,5 +1,6 @@
 //! Groups of real servers that replicate, are killed, lose writes and come back.
 
+mod arithmetic;
 mod failover;
 mod reading;
 mod rig;

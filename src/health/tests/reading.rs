@@ -56,7 +56,9 @@ async fn a_killed_connection_is_no_failure(flavor: Flavor) -> Result<()> {
     let own: Option<u64> = root.query_first("SELECT CONNECTION_ID()").await?;
     for _ in 0..5 {
         let ids: Vec<u64> = root
-            .query("SELECT id FROM information_schema.processlist WHERE user = 'root' AND command <> 'Daemon'")
+            .query(
+                "SELECT id FROM information_schema.processlist WHERE user = 'root' AND command <> 'Daemon'",
+            )
             .await?;
         for id in ids.into_iter().filter(|id| Some(*id) != own) {
             // It may be gone by itself.

@@ -52,7 +52,9 @@ impl Rig {
 
     /// Commits that many transactions on this server.
     pub(super) async fn write(&self, name: &str, count: usize) -> Result<()> {
-        self.server(name).execute(&vec!["INSERT INTO app.t VALUES ()"; count]).await
+        self.server(name)
+            .execute(&vec!["INSERT INTO app.t VALUES ()"; count])
+            .await
     }
 
     /// The proxy starts again with what it remembers; or with nothing.
@@ -65,7 +67,11 @@ impl Rig {
     }
 
     /// Waits for a view that is as it should be.
-    pub(super) async fn until(&self, what: &str, wanted: impl FnMut(&Arc<GroupView>) -> bool) -> Result<Arc<GroupView>> {
+    pub(super) async fn until(
+        &self,
+        what: &str,
+        wanted: impl FnMut(&Arc<GroupView>) -> bool,
+    ) -> Result<Arc<GroupView>> {
         let mut view = self.monitor.view();
         let found = tokio::time::timeout(DEADLINE, view.wait_for(wanted)).await;
         if let Ok(found) = found {
@@ -95,14 +101,20 @@ impl Rig {
     /// Waits until the monitor has seen all that this server has now.
     pub(super) async fn seen(&self, name: &str) -> Result<()> {
         let has = self.server(name).gtids().await?;
-        self.until("the latest look", |view| shows(&view.members[place(name)].transactions, &has))
-            .await?;
+        self.until("the latest look", |view| {
+            shows(&view.members[place(name)].transactions, &has)
+        })
+        .await?;
         Ok(())
     }
 
     /// Waits until there is no primary, for a reason with these words, and gives the reason.
     pub(super) async fn refused(&self, words: &str) -> Result<String> {
-        let refused = |view: &Arc<GroupView>| view.primary.as_ref().is_err_and(|reason| reason.0.contains(words));
+        let refused = |view: &Arc<GroupView>| {
+            view.primary
+                .as_ref()
+                .is_err_and(|reason| reason.0.contains(words))
+        };
         let view = self.until(words, refused).await?;
         Ok(view.primary.clone().unwrap_err().0)
     }
@@ -123,8 +135,10 @@ impl Rig {
     }
 
     pub(super) async fn up(&self, name: &str) -> Result<()> {
-        self.until(&format!("{name} up"), |view| view.members[place(name)].state == State::Up)
-            .await?;
+        self.until(&format!("{name} up"), |view| {
+            view.members[place(name)].state == State::Up
+        })
+        .await?;
         Ok(())
     }
 
@@ -144,7 +158,10 @@ impl Rig {
 }
 
 pub(super) fn place(name: &str) -> usize {
-    ["a", "b", "c"].iter().position(|known| *known == name).expect("a known name")
+    ["a", "b", "c"]
+        .iter()
+        .position(|known| *known == name)
+        .expect("a known name")
 }
 
 /// MariaDB's list holds one entry for each writer, of which `gtid_binlog_pos` names the last.

@@ -18,7 +18,10 @@ impl Writer {
         let domain = parts.next()?.parse().ok()?;
         let server = parts.next()?.parse().ok()?;
         let number = parts.next()?.parse().ok()?;
-        parts.next().is_none().then_some((Self { domain, server }, number))
+        parts
+            .next()
+            .is_none()
+            .then_some((Self { domain, server }, number))
     }
 }
 
@@ -80,7 +83,8 @@ impl FromStr for Gaps {
     fn from_str(text: &str) -> Result<Self, String> {
         let mut gaps = Self::default();
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-            let (writer, gap) = parse(part).ok_or_else(|| format!("`{part}` is not a range of MariaDB's GTIDs"))?;
+            let (writer, gap) =
+                parse(part).ok_or_else(|| format!("`{part}` is not a range of MariaDB's GTIDs"))?;
             gaps.merge(&Self::from_iter([(writer, gap)]));
         }
         Ok(gaps)

@@ -7,7 +7,7 @@
 //! # Why comparing lists is correct
 //! In one server's log the numbers of a domain ascend, and a replica takes them in that order. So whoever has `d-s-m` has
 //! every `d-s-n` with n ≤ m that stands in the same history. A server that was cloned has no log from before: its list
-//! names the writers since then only. Such a server has `d-s-n` if it has a *later* GTID of the domain that the list it is
+//! names the writers since then only. Such a server has `d-s-n` if it has a later GTID of the domain that the list it is
 //! compared with knows, too: a witness that it came by that history. Without a witness it lacks it. A server that knows
 //! the writer `s` is never excused by a witness: it says itself how far it came.
 //!
@@ -37,20 +37,20 @@ impl GtidList {
     pub(crate) fn missing_in(&self, other: &Self) -> Gaps {
         let gaps = self.0.iter().filter_map(|(writer, last)| {
             let first = match other.0.get(writer) {
-                Some(reached) => reached.saturating_add(1),
-                None if self.witness(other, *writer, *last) => return None,
-                None => 1,
-            };
+                Some(reached) => *reached,
+                None => self.witnessed(other, *writer),
+            }
+            .saturating_add(1);
             (first <= *last).then_some((*writer, Gap { first, last: *last }))
         });
         gaps.collect()
     }
 
-    /// Whether `other` has a GTID of the domain that this list knows, too, and that is not before `number`.
-    fn witness(&self, other: &Self, writer: Writer, number: u64) -> bool {
+    /// How far `other` has come in the writer's domain by GTIDs that this list knows, too; 0 if by none.
+    fn witnessed(&self, other: &Self, writer: Writer) -> u64 {
         let ours = self.0.iter().filter(|(of, _)| of.domain == writer.domain);
-        ours.filter_map(|(of, ours)| Some(*other.0.get(of)?.min(ours)))
-            .any(|both| both >= number)
+        let both = ours.filter_map(|(of, ours)| Some(*other.0.get(of)?.min(ours)));
+        both.max().unwrap_or(0)
     }
 
     /// What the server with this id wrote first.
@@ -119,7 +119,11 @@ mod tests {
     #[test]
     fn what_is_missing_is_named() {
         let check = |ours: &str, theirs: &str, expected: &str| {
-            assert_eq!(list(ours).missing_in(&list(theirs)).to_string(), expected, "{ours} in {theirs}");
+            assert_eq!(
+                list(ours).missing_in(&list(theirs)).to_string(),
+                expected,
+                "{ours} in {theirs}"
+            );
         };
         check("0-1-100", "0-1-100", "");
         check("0-1-100", "0-1-101", "");
@@ -132,7 +136,7 @@ mod tests {
         // A clone: it knows the later writer only.
         check("0-1-99,0-2-105", "0-2-105", "");
         check("0-1-99,0-2-105", "0-2-107", "");
-        check("0-1-99,0-2-105", "0-2-98", "0-1-1..0-1-99,0-2-99..0-2-105");
+        check("0-1-99,0-2-105", "0-2-98", "0-1-99,0-2-99..0-2-105");
         // High numbers of a stranger witness nothing.
         check("0-1-100", "0-7-500", "0-1-1..0-1-100");
         check("0-1-99,0-2-105", "0-7-500", "0-1-1..0-1-99,0-2-1..0-2-105");

@@ -171,12 +171,18 @@ impl Server {
 
     /// Stops the server in its tracks: its connections stay open and nothing is answered.
     pub fn freeze(&self) -> Result<()> {
-        self.process.as_ref().context("the server does not run")?.signal("STOP")
+        self.process
+            .as_ref()
+            .context("the server does not run")?
+            .signal("STOP")
     }
 
     /// Lets a frozen server go on.
     pub fn thaw(&self) -> Result<()> {
-        self.process.as_ref().context("the server does not run")?.signal("CONT")
+        self.process
+            .as_ref()
+            .context("the server does not run")?
+            .signal("CONT")
     }
 
     /// Kills the server and puts a fresh one with another server id in its place, on the same port: as a clone of

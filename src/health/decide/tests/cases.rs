@@ -18,7 +18,10 @@ fn at_peace(transactions: &str) -> Scene {
         server("a", transactions).writable(),
     ]);
     assert_eq!(primary(&decision), "a");
-    assert_eq!((standing(&decision, "b"), standing(&decision, "c")), ("up".into(), "up".into()));
+    assert_eq!(
+        (standing(&decision, "b"), standing(&decision, "c")),
+        ("up".into(), "up".into())
+    );
     scene
 }
 
@@ -50,7 +53,10 @@ fn a_replica_that_may_be_written_to_is_no_primary() {
 fn a_source_that_never_answered_may_be_a_member() {
     let mut scene = Scene::new();
     scene.silent("a");
-    let decision = scene.see(&[server("b", "a:1").writable().follows("a", Some(0)), server("c", "a:1")]);
+    let decision = scene.see(&[
+        server("b", "a:1").writable().follows("a", Some(0)),
+        server("c", "a:1"),
+    ]);
     holds(&primary(&decision), "still replicates");
 }
 
@@ -74,12 +80,19 @@ fn a_new_primary_has_everything_or_is_refused() {
     scene.silent("a");
     let decision = scene.see(&[server("b", "a:1-7").writable()]);
     holds(&primary(&decision), "'b' takes writes, but lacks transactions");
-    assert!(primary(&decision).ends_with("'a' was seen to have: a:8-9"), "{}", primary(&decision));
+    assert!(
+        primary(&decision).ends_with("'a' was seen to have: a:8-9"),
+        "{}",
+        primary(&decision)
+    );
     let differing = decision.members[1].differing.as_ref().unwrap();
     assert_eq!(named(&differing.to_string()), "a:8-9");
     let decision = scene.see(&[server("b", "a:1-9").writable()]);
     assert_eq!(primary(&decision), "b");
-    let decision = scene.see(&[server("c", "a:1-9,b:1").follows("b", Some(0)), server("b", "a:1-9,b:1").writable()]);
+    let decision = scene.see(&[
+        server("c", "a:1-9,b:1").follows("b", Some(0)),
+        server("b", "a:1-9,b:1").writable(),
+    ]);
     assert_eq!(standing(&decision, "c"), "up");
 }
 
@@ -110,7 +123,11 @@ fn a_primary_is_not_held_to_what_came_after_it_was_asked() {
     let mut scene = at_peace("a:1-5");
     let decision = scene.see(&[server("b", "a:1-8").follows("a", Some(0))]);
     assert_eq!(primary(&decision), "a");
-    assert_eq!(standing(&decision, "b"), "up", "it is looked at later than its primary");
+    assert_eq!(
+        standing(&decision, "b"),
+        "up",
+        "it is looked at later than its primary"
+    );
     // But to what came before: it has lost it.
     let decision = scene.see(&[server("a", "a:1-5").writable()]);
     holds(&primary(&decision), "'a' takes writes, but lacks transactions");
@@ -122,7 +139,10 @@ fn a_primary_is_not_held_to_what_came_after_it_was_asked() {
 fn an_operator_may_give_up_what_is_lost() {
     let mut scene = at_peace("a:1-9");
     scene.silent("a");
-    scene.see(&[server("b", "a:1-7").writable(), server("c", "a:1-9").follows("a", None)]);
+    scene.see(&[
+        server("b", "a:1-7").writable(),
+        server("c", "a:1-9").follows("a", None),
+    ]);
     holds(&scene.accept("a", "a:8-9").unwrap_err(), "does not answer");
     holds(&scene.accept("c", "a:8-9").unwrap_err(), "takes no writes");
     holds(&scene.accept("x", "a:8-9").unwrap_err(), "no server 'x'");
@@ -131,10 +151,20 @@ fn an_operator_may_give_up_what_is_lost() {
     assert_eq!(scene.accept("b", "a:8-9"), Ok("a:8-9".to_owned()));
     let decision = scene.decide();
     assert_eq!(primary(&decision), "b");
-    let looks = [server("c", "a:1-9").follows("a", None), server("b", "a:1-7,b:1").writable()];
+    let looks = [
+        server("c", "a:1-9").follows("a", None),
+        server("b", "a:1-7,b:1").writable(),
+    ];
     let decision = scene.see(&looks);
-    assert_eq!(primary(&decision), "b", "what a replica still has is not demanded again");
-    holds(&standing(&decision, "c"), "withheld: it has transactions that the primary lacks: a:8-9");
+    assert_eq!(
+        primary(&decision),
+        "b",
+        "what a replica still has is not demanded again"
+    );
+    holds(
+        &standing(&decision, "c"),
+        "withheld: it has transactions that the primary lacks: a:8-9",
+    );
     holds(&scene.accept("b", "").unwrap_err(), "is the primary already");
 }
 
@@ -146,21 +176,39 @@ fn an_old_primary_comes_back_with_more() {
     // Its last two writes were never seen. It still takes writes.
     let decision = scene.see(&[server("a", "a:1-7").writable()]);
     assert_eq!(primary(&decision), "b");
-    holds(&standing(&decision, "a"), "withheld: it takes writes, too, while 'b' is the primary");
+    holds(
+        &standing(&decision, "a"),
+        "withheld: it takes writes, too, while 'b' is the primary",
+    );
     let decision = scene.see(&[server("a", "a:1-7")]);
     holds(&standing(&decision, "a"), "have not been compared");
     let decision = scene.see(&[server("b", "a:1-5,b:1-2").writable()]);
     holds(&standing(&decision, "a"), "lacks: a:6-7");
-    assert_eq!(decision.members[0].differing.as_ref().map(|it| named(&it.to_string())), Some("a:6-7".into()));
+    assert_eq!(
+        decision.members[0]
+            .differing
+            .as_ref()
+            .map(|it| named(&it.to_string())),
+        Some("a:6-7".into())
+    );
     // The new primary goes away, too: the old one is still not used.
     let decision = scene.silent("b");
     holds(&standing(&decision, "a"), "lacks: a:6-7");
     let decision = scene.see(&[server("a", "a:1-7").writable()]);
-    holds(&primary(&decision), "'a' takes writes, but lacks transactions that the primary 'b' was seen to have: b:1-2");
+    holds(
+        &primary(&decision),
+        "'a' takes writes, but lacks transactions that the primary 'b' was seen to have: b:1-2",
+    );
     // Cloned anew from `b`.
-    scene.see(&[server("b", "a:1-5,b:1-2").writable(), server("a", "a:1-5,b:1-2").follows("b", Some(0))]);
+    scene.see(&[
+        server("b", "a:1-5,b:1-2").writable(),
+        server("a", "a:1-5,b:1-2").follows("b", Some(0)),
+    ]);
     let decision = scene.decide();
-    assert_eq!((primary(&decision).as_str(), standing(&decision, "a").as_str()), ("b", "up"));
+    assert_eq!(
+        (primary(&decision).as_str(), standing(&decision, "a").as_str()),
+        ("b", "up")
+    );
 }
 
 #[test]
@@ -169,7 +217,10 @@ fn an_old_primary_is_up_again_when_its_writes_are_brought_over() {
     scene.silent("a");
     scene.see(&[server("b", "a:1-5,b:1").writable()]);
     scene.see(&[server("a", "a:1-7"), server("b", "a:1-5,b:1").writable()]);
-    let decision = scene.see(&[server("b", "a:1-7,b:1").writable(), server("a", "a:1-7,b:1").follows("b", Some(0))]);
+    let decision = scene.see(&[
+        server("b", "a:1-7,b:1").writable(),
+        server("a", "a:1-7,b:1").follows("b", Some(0)),
+    ]);
     assert_eq!(standing(&decision, "a"), "up");
 }
 
@@ -192,14 +243,20 @@ fn two_that_take_writes() {
     let mut scene = at_peace("a:1-5");
     let decision = scene.see(&[server("b", "a:1-5").writable().stopped("a")]);
     assert_eq!(primary(&decision), "a");
-    holds(&standing(&decision, "b"), "it takes writes, too, while 'a' is the primary");
+    holds(
+        &standing(&decision, "b"),
+        "it takes writes, too, while 'a' is the primary",
+    );
     // The operator prefers the other one, at the price of what it lacks.
     scene.see(&[server("a", "a:1-6").writable()]);
     holds(&scene.accept("b", "").unwrap_err(), "WITHOUT 'a:6'");
     scene.accept("b", "a:6").unwrap();
     let decision = scene.decide();
     assert_eq!(primary(&decision), "b");
-    holds(&standing(&decision, "a"), "it takes writes, too, while 'b' is the primary");
+    holds(
+        &standing(&decision, "a"),
+        "it takes writes, too, while 'b' is the primary",
+    );
 }
 
 #[test]
@@ -209,7 +266,11 @@ fn a_server_may_be_told_apart_from_its_address() {
     let asked = scene.now();
     scene.answers(0, server("b", "a:1-4").writable(), asked);
     holds(&primary(&scene.decide()), "was seen to have: a:5");
-    scene.answers(0, server("b", "a:1-5,b:1").writable(), asked + Duration::from_millis(1));
+    scene.answers(
+        0,
+        server("b", "a:1-5,b:1").writable(),
+        asked + Duration::from_millis(1),
+    );
     assert_eq!(primary(&scene.decide()), "a");
 }
 
@@ -239,7 +300,11 @@ fn group_replication_is_believed_only_with_a_majority() {
     let mut scene = Scene::new();
     let secondary = |name| server(name, "a:1").in_group("ONLINE", false, true);
     let a = server("a", "a:1").writable();
-    let decision = scene.see(&[a.clone().in_group("ONLINE", true, true), secondary("b"), secondary("c")]);
+    let decision = scene.see(&[
+        a.clone().in_group("ONLINE", true, true),
+        secondary("b"),
+        secondary("c"),
+    ]);
     assert_eq!(primary(&decision), "a");
     let decision = scene.see(&[a.in_group("ONLINE", true, false)]);
     holds(&primary(&decision), "has lost the majority");
@@ -252,7 +317,10 @@ fn group_replication_is_believed_only_with_a_majority() {
 #[test]
 fn a_closed_server_serves_nobody() {
     let mut scene = at_peace("a:1");
-    let decision = scene.see(&[server("a", "a:1").writable().closed(), server("b", "a:1").closed()]);
+    let decision = scene.see(&[
+        server("a", "a:1").writable().closed(),
+        server("b", "a:1").closed(),
+    ]);
     holds(&primary(&decision), "'a': it is in offline_mode");
     holds(&standing(&decision, "b"), "offline_mode");
 }

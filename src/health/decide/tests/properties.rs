@@ -88,7 +88,10 @@ impl World {
     }
 
     fn write(&mut self, place: usize) {
-        let own = self.servers[place].has.iter().filter(|(origin, _)| *origin == place);
+        let own = self.servers[place]
+            .has
+            .iter()
+            .filter(|(origin, _)| *origin == place);
         let number = own.map(|(_, number)| *number).max().unwrap_or(0) + 1;
         self.servers[place].has.insert((place, number));
     }
@@ -97,17 +100,26 @@ impl World {
         match *event {
             Event::Write(place) => self.write(place),
             Event::Replicate(from, to, count) => {
-                let new: Vec<_> = self.servers[from].has.difference(&self.servers[to].has).copied().collect();
+                let new: Vec<_> = self.servers[from]
+                    .has
+                    .difference(&self.servers[to].has)
+                    .copied()
+                    .collect();
                 self.servers[to].has.extend(new.into_iter().take(count));
             }
             Event::Lose(place) => {
-                let own = self.servers[place].has.iter().filter(|(origin, _)| *origin == place);
+                let own = self.servers[place]
+                    .has
+                    .iter()
+                    .filter(|(origin, _)| *origin == place);
                 if let Some(last) = own.max().copied() {
                     self.servers[place].has.remove(&last);
                 }
             }
             Event::Writable(place, writable) => self.servers[place].writable = writable,
-            Event::Follow(place, source) => self.servers[place].source = source.filter(|source| *source != place),
+            Event::Follow(place, source) => {
+                self.servers[place].source = source.filter(|source| *source != place)
+            }
             Event::Later => self.scene.later(3),
             Event::Silent(place) => {
                 self.seen[place] = None;
@@ -119,7 +131,8 @@ impl World {
             Event::Look(place, writes) => {
                 let asked = self.scene.now();
                 let has = self.servers[place].has.clone();
-                self.scene.answers(place, report(place, &self.servers[place]), asked);
+                self.scene
+                    .answers(place, report(place, &self.servers[place]), asked);
                 for _ in 0..writes {
                     self.write(place);
                 }
@@ -171,7 +184,12 @@ impl World {
         for (place, verdict) in decision.members.iter().enumerate() {
             let read = verdict.standing == Standing::Up && verdict.role == Role::Replica;
             let shown = self.primary.is_none() || self.shown[place];
-            prop_assert!(!read || shown, "{} is read from with {:?}", NAMES[place], self.seen[place]);
+            prop_assert!(
+                !read || shown,
+                "{} is read from with {:?}",
+                NAMES[place],
+                self.seen[place]
+            );
         }
         Ok(())
     }
@@ -190,7 +208,10 @@ impl World {
         if self.primary.replace(place) != Some(place) {
             for other in 0..NAMES.len() {
                 let looks = [&self.seen[other], &self.seen_before[other]];
-                self.shown[other] = looks.into_iter().flatten().any(|has| self.has_nothing_foreign(has));
+                self.shown[other] = looks
+                    .into_iter()
+                    .flatten()
+                    .any(|has| self.has_nothing_foreign(has));
             }
         }
         Ok(())

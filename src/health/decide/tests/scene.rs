@@ -21,14 +21,16 @@ pub(super) fn uuid(name: &str) -> String {
 }
 
 fn with_uuids(text: &str) -> String {
-    NAMES
-        .iter()
-        .fold(text.to_owned(), |text, name| text.replace(&format!("{name}:"), &format!("{}:", uuid(name))))
+    NAMES.iter().fold(text.to_owned(), |text, name| {
+        text.replace(&format!("{name}:"), &format!("{}:", uuid(name)))
+    })
 }
 
 /// The UUIDs' servers by name again.
 pub(super) fn named(text: &str) -> String {
-    NAMES.iter().fold(text.to_owned(), |text, name| text.replace(&uuid(name), name))
+    NAMES
+        .iter()
+        .fold(text.to_owned(), |text, name| text.replace(&uuid(name), name))
 }
 
 /// A report in the making.
