@@ -2,6 +2,7 @@
 
 mod arithmetic;
 mod failover;
+mod group;
 mod reading;
 mod rig;
 

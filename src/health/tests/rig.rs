@@ -23,7 +23,11 @@ pub(super) struct Rig {
 impl Rig {
     /// That many servers, with one row in a table.
     pub(super) async fn start(flavor: Flavor, servers: usize) -> Result<Self> {
-        let replication = Replication::start(flavor, servers).await?;
+        Self::watching(Replication::start(flavor, servers).await?).await
+    }
+
+    /// These servers, with one row in a table.
+    pub(super) async fn watching(replication: Replication) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let monitor = monitor(&replication, &folder)?;
         let rig = Self {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use mysql_async::prelude::Queryable;
 
+use crate::server::free_port;
 use crate::{Flavor, Options, Server};
 
 /// Generous, because the machine may be busy with many servers.
@@ -40,6 +41,24 @@ impl Replication {
                 replica.set_writable(false).await?;
                 replica.follow(primary).await?;
             }
+        }
+        Ok(group)
+    }
+
+    /// Starts that many MySQL servers in Group Replication with a single primary, the first.
+    pub async fn start_group(servers: usize) -> Result<Replication> {
+        let mut group = Replication { servers: Vec::new() };
+        let mut seed = None;
+        for number in 0..servers {
+            let options = Options::relaxed()
+                .arg(format!("--server-id={}", number + 1))
+                .arg("--report-host=127.0.0.1");
+            let server = Server::start(Flavor::MySql, &options).await?;
+            let own = format!("127.0.0.1:{}", free_port()?);
+            let bootstrap = seed.is_none();
+            let seed = seed.get_or_insert_with(|| own.clone());
+            server.join_group(&own, seed, bootstrap).await?;
+            group.servers.push(server);
         }
         Ok(group)
     }
@@ -99,6 +118,24 @@ impl Server {
         let gtids: Option<String> = root.query_first(variable).await?;
         root.disconnect().await?;
         Ok(gtids.unwrap_or_default().replace('\n', ""))
+    }
+
+    /// Joins the group that is reached at `seed`, or begins it.
+    async fn join_group(&self, own: &str, seed: &str, bootstrap: bool) -> Result<()> {
+        self.execute(&[
+            "INSTALL PLUGIN group_replication SONAME 'group_replication.so'",
+            "SET GLOBAL group_replication_group_name = '3e11fa47-71ca-11e1-9e33-c80aa9429562'",
+            &format!("SET GLOBAL group_replication_local_address = '{own}'"),
+            &format!("SET GLOBAL group_replication_group_seeds = '{seed}'"),
+            &format!(
+                "SET GLOBAL group_replication_bootstrap_group = {}",
+                u8::from(bootstrap)
+            ),
+            "CHANGE REPLICATION SOURCE TO SOURCE_USER='root' FOR CHANNEL 'group_replication_recovery'",
+            "START GROUP_REPLICATION",
+            "SET GLOBAL group_replication_bootstrap_group = 0",
+        ])
+        .await
     }
 
     /// Waits until this server has everything that `source` has now.

@@ -278,7 +278,7 @@ fn arguments(flavor: Flavor, options: &Options, port: u16, folder: &Path) -> Vec
 
 /// A port below the range from which the system takes the local ports of outgoing connections, so that a
 /// restarted server finds its port still free.
-fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     for _ in 0..1000 {
         let port = rand::rng().random_range(14_000..32_000);
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {

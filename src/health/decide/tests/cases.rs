@@ -136,6 +136,17 @@ fn a_primary_is_not_held_to_what_came_after_it_was_asked() {
 }
 
 #[test]
+fn another_is_held_to_what_was_told_lately() {
+    let mut scene = at_peace("a:1-5");
+    // A switchover: the replica looked at last shows a write that came after the last look at the old primary.
+    scene.see(&[server("a", "a:1-5"), server("c", "a:1-6").follows("a", Some(0))]);
+    let decision = scene.see(&[server("b", "a:1-5").writable()]);
+    holds(&primary(&decision), "was seen to have: a:6");
+    let decision = scene.see(&[server("b", "a:1-6").writable()]);
+    assert_eq!(primary(&decision), "b");
+}
+
+#[test]
 fn an_operator_may_give_up_what_is_lost() {
     let mut scene = at_peace("a:1-9");
     scene.silent("a");
