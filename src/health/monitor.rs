@@ -125,7 +125,7 @@ async fn look_again_and_again(
     (every, patience): (Duration, Duration),
     sights: mpsc::Sender<(usize, Sight)>,
 ) {
-    let mut observer = Observer::new(member.opts, patience);
+    let mut observer = Observer::new(member.way, patience);
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

@@ -12,7 +12,7 @@ pub(super) enum Sight {
     /// It gives no answer, and this is what was tried.
     Silent(String),
     /// It answered.
-    Answered(Look),
+    Answered(Box<Look>),
 }
 
 /// An answer, and when it was true: at some moment between the two.

@@ -12,23 +12,24 @@ use std::time::{Duration, Instant};
 
 use alterego_engine::{Flavor, ServerVersion};
 use mysql_async::prelude::{FromValue, Queryable};
-use mysql_async::{Conn, Opts, Row};
+use mysql_async::{Conn, DriverError, Error, IoError, Row};
 
+use super::Way;
 use super::report::{Channel, Look, Report, Sight};
 use super::transactions::Transactions;
 
 /// Looks at one server.
 pub(super) struct Observer {
-    opts: Opts,
+    way: Way,
     patience: Duration,
     kept: Option<(Conn, Flavor)>,
 }
 
 impl Observer {
     /// Nothing is opened before the first look.
-    pub(super) fn new(opts: Opts, patience: Duration) -> Self {
+    pub(super) fn new(way: Way, patience: Duration) -> Self {
         Self {
-            opts,
+            way,
             patience,
             kept: None,
         }
@@ -49,14 +50,14 @@ impl Observer {
         if let Some((conn, flavor)) = kept
             && let Ok(look) = self.ask_on(conn, flavor).await
         {
-            return Sight::Answered(look);
+            return Sight::Answered(Box::new(look));
         }
-        let (conn, flavor) = match connect(&self.opts).await {
+        let (conn, flavor) = match connect(&self.way).await {
             Ok(connected) => connected,
             Err(reason) => return Sight::Silent(reason),
         };
         match self.ask_on(conn, flavor).await {
-            Ok(look) => Sight::Answered(look),
+            Ok(look) => Sight::Answered(Box::new(look)),
             Err(reason) => Sight::Silent(reason),
         }
     }
@@ -92,14 +93,15 @@ async fn report(conn: &mut Conn, flavor: Flavor) -> Result<Report, String> {
     }
 }
 
-/// A connection, and the kind of server at its other end.
-///
-/// # Errors
-/// What keeps it from being used, in words.
-async fn connect(opts: &Opts) -> Result<(Conn, Flavor), String> {
-    let mut conn = Conn::new(opts.clone())
-        .await
-        .map_err(|error| format!("cannot connect: {}", words(&error)))?;
+/// A connection, and the kind of server at its other end; or what keeps it from being used, in words.
+async fn connect(way: &Way) -> Result<(Conn, Flavor), String> {
+    let mut conn = match (Conn::new(way.opts.clone()).await, &way.without_tls) {
+        (Err(Error::Driver(DriverError::NoClientSslFlagFromServer)), Some(opts)) => {
+            Conn::new(opts.clone()).await
+        }
+        (connected, _) => connected,
+    }
+    .map_err(|error| format!("cannot connect: {}", words(&error)))?;
     let flavor = flavor(&mut conn).await?;
     Ok((conn, flavor))
 }
@@ -122,10 +124,10 @@ async fn ask_all(conn: &mut Conn, question: &str) -> Result<Vec<Row>, String> {
     conn.query(question).await.map_err(|error| words(&error))
 }
 
-fn words(error: &mysql_async::Error) -> String {
+fn words(error: &Error) -> String {
     match error {
-        mysql_async::Error::Server(error) => format!("{} ({})", error.message, error.code),
-        mysql_async::Error::Io(mysql_async::IoError::Io(error)) => error.to_string(),
+        Error::Server(error) => format!("{} ({})", error.message, error.code),
+        Error::Io(IoError::Io(error)) => error.to_string(),
         error => error.to_string(),
     }
 }

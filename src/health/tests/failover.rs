@@ -5,7 +5,7 @@ use anyhow::{Result, ensure};
 use mysql_async::prelude::Queryable;
 
 use super::both;
-use super::rig::Rig;
+use super::rig::{DEADLINE, Rig};
 
 both! {
     a_promoted_replica_that_has_everything_takes_the_writes,
@@ -49,6 +49,12 @@ async fn writes_that_never_reached_the_new_primary_are_named(flavor: Flavor) -> 
     ensure!(reason.ends_with(&missing), "{reason}");
     ensure!(rig.withheld("b", "lacks transactions").await? == Some(missing.clone()));
 
+    let other = rig.another()?;
+    let elsewhere = rig
+        .says("ACCEPT PRIMARY 'b' IN GROUP 'other' WITHOUT ''")
+        .await
+        .unwrap_err();
+    ensure!(elsewhere == "there is no server group 'other'", "{elsewhere}");
     let refused = rig
         .says("ACCEPT PRIMARY 'b' IN GROUP 'shop' WITHOUT ''")
         .await
@@ -60,6 +66,10 @@ async fn writes_that_never_reached_the_new_primary_are_named(flavor: Flavor) -> 
     let accepted = rig.says(statement).await.map_err(anyhow::Error::msg)?;
     ensure!(accepted.ends_with(&missing), "{accepted}");
     rig.primary("b").await?;
+    // A proxy beside it hears the word.
+    let mut others = other.views().remove(0);
+    let heard = tokio::time::timeout(DEADLINE, others.wait_for(|view| view.primary.is_ok())).await;
+    ensure!(heard??.primary == Ok(1));
     rig.restart(true)?;
     rig.primary("b").await?;
     rig.write("b", 2).await?;

@@ -8,15 +8,16 @@ use alterego_proxy::routing::{GroupView, State};
 use alterego_testkit::{Flavor, Replication, Server};
 use anyhow::{Result, bail};
 use tempfile::TempDir;
+use tokio::sync::watch;
 
-use crate::health::{AcceptPrimary, GroupSpec, MemberSpec, Monitor, Store};
+use crate::health::{GroupSpec, Groups, MemberSpec, Way};
 
 /// Long enough that only something broken reaches it, on a busy machine too.
-const DEADLINE: Duration = Duration::from_secs(120);
+pub(super) const DEADLINE: Duration = Duration::from_secs(120);
 
 pub(super) struct Rig {
     pub(super) replication: Replication,
-    pub(super) monitor: Monitor,
+    pub(super) groups: Groups,
     folder: TempDir,
 }
 
@@ -29,10 +30,9 @@ impl Rig {
     /// These servers, with one row in a table.
     pub(super) async fn watching(replication: Replication) -> Result<Self> {
         let folder = tempfile::tempdir()?;
-        let monitor = monitor(&replication, &folder)?;
         let rig = Self {
+            groups: watch(&replication, &folder)?,
             replication,
-            monitor,
             folder,
         };
         rig.server("a")
@@ -66,8 +66,17 @@ impl Rig {
         if !remembering {
             self.folder = tempfile::tempdir()?;
         }
-        self.monitor = monitor(&self.replication, &self.folder)?;
+        self.groups = watch(&self.replication, &self.folder)?;
         Ok(())
+    }
+
+    /// Another proxy that shares the state folder.
+    pub(super) fn another(&self) -> Result<Groups> {
+        watch(&self.replication, &self.folder)
+    }
+
+    pub(super) fn view(&self) -> watch::Receiver<Arc<GroupView>> {
+        self.groups.views().remove(0)
     }
 
     /// Waits for a view that is as it should be.
@@ -76,12 +85,12 @@ impl Rig {
         what: &str,
         wanted: impl FnMut(&Arc<GroupView>) -> bool,
     ) -> Result<Arc<GroupView>> {
-        let mut view = self.monitor.view();
+        let mut view = self.view();
         let found = tokio::time::timeout(DEADLINE, view.wait_for(wanted)).await;
         if let Ok(found) = found {
             return Ok(Arc::clone(&*found?));
         }
-        bail!("waited in vain for: {what}: {:#?}", self.monitor.view().borrow());
+        bail!("waited in vain for: {what}: {:#?}", self.view().borrow());
     }
 
     /// Waits until this one is the primary and the others may be read from, with all that the primary has now.
@@ -154,10 +163,7 @@ impl Rig {
 
     /// An operator types this.
     pub(super) async fn says(&self, statement: &str) -> Result<String, String> {
-        match AcceptPrimary::read(statement) {
-            Some(Ok(statement)) => self.monitor.accept(statement).await,
-            other => panic!("{statement} is read as {other:?}"),
-        }
+        self.groups.accept(statement).await.expect("an ACCEPT PRIMARY")
     }
 }
 
@@ -173,22 +179,24 @@ fn shows(transactions: &str, has: &str) -> bool {
     transactions == has || transactions.split(',').any(|gtid| gtid == has)
 }
 
-fn monitor(replication: &Replication, folder: &TempDir) -> Result<Monitor> {
+fn watch(replication: &Replication, folder: &TempDir) -> Result<Groups> {
     let member = |(number, server): (usize, &Server)| MemberSpec {
         name: ["a", "b", "c"][number].to_owned(),
-        opts: server.root_opts(),
+        way: Way {
+            opts: server.root_opts(),
+            without_tls: None,
+        },
         upstream: Upstream::Tcp {
             host: "127.0.0.1".to_owned(),
             port: server.port(),
         },
         weight: 1,
     };
+    let members = replication.servers.iter().enumerate().map(member).collect();
     let spec = GroupSpec {
-        name: "shop".to_owned(),
-        members: replication.servers.iter().enumerate().map(member).collect(),
         lag_limit: Some(Duration::from_secs(3)),
         interval: Duration::from_millis(100),
-        patience: Duration::from_secs(3),
+        ..GroupSpec::new("shop", members)
     };
-    Monitor::start(spec, Store::of_group(folder.path(), "shop"))
+    Groups::start(vec![spec], Some(folder.path()))
 }

@@ -142,11 +142,11 @@ impl Scene {
 
     /// The member at `place` answers so; it took until now, and was asked before.
     pub(super) fn answers(&mut self, place: usize, server: Server, asked: Instant) {
-        self.sights[place] = Sight::Answered(Look {
+        self.sights[place] = Sight::Answered(Box::new(Look {
             asked,
             answered: self.now,
             report: server.0,
-        });
+        }));
         self.now += Duration::from_millis(100);
     }
 
