@@ -10,6 +10,7 @@ mod crash;
 mod errors;
 mod keep_old;
 mod key_types;
+mod missing_writes;
 mod privileges;
 mod routing;
 mod snapshots;

@@ -49,7 +49,13 @@ impl Process {
 
     /// Asks the child to end.
     pub(crate) fn terminate(&self) -> Result<()> {
+        self.signal("TERM")
+    }
+
+    /// Sends the child a signal, such as `STOP`.
+    pub(crate) fn signal(&self, name: &str) -> Result<()> {
         Command::new("kill")
+            .arg(format!("-{name}"))
             .arg(self.child.id().to_string())
             .status()
             .context("cannot run kill")?;
