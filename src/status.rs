@@ -7,6 +7,8 @@ use alterego_proxy::routing::Router;
 use async_trait::async_trait;
 use futures_util::future::join_all;
 
+use crate::health::Groups;
+
 /// Whoever knows about running migrations, and about who goes where.
 ///
 /// An implementation answers from what this process knows when the server is down: the admin endpoint promises to
@@ -19,12 +21,16 @@ pub(crate) trait StatusSource: Send + Sync + 'static {
     fn routes(&self) -> Grid;
     /// The rows of `SHOW UPSTREAMS`.
     fn upstreams(&self) -> Grid;
+    /// Does what an operator's `ACCEPT PRIMARY` says; `None` if it is another statement.
+    async fn accept(&self, statement: &str) -> Option<Result<String, String>>;
 }
 
 /// All that is known in this process.
 pub(crate) struct Status {
     pub(crate) router: Arc<Router>,
     pub(crate) migrations: Migrations,
+    /// Who watches the groups, if there are any.
+    pub(crate) watched: Option<Groups>,
 }
 
 /// Who knows of migrations.
@@ -71,5 +77,9 @@ impl StatusSource for Status {
 
     fn upstreams(&self) -> Grid {
         self.router.upstreams()
+    }
+
+    async fn accept(&self, statement: &str) -> Option<Result<String, String>> {
+        self.watched.as_ref()?.accept(statement).await
     }
 }

@@ -53,7 +53,11 @@ impl<W: AsyncWrite + Send + Unpin> AsyncMysqlShim<W> for Shim {
                     .error(ErrorKind::ER_UNKNOWN_SYSTEM_VARIABLE, text.as_bytes())
                     .await
             }
-            Err(Wrong::Unknown) => results.error(ErrorKind::ER_NOT_SUPPORTED_YET, UNKNOWN).await,
+            Err(Wrong::Unknown) => match self.source.accept(query).await {
+                Some(Ok(text)) => write(&statement::said(text), results).await,
+                Some(Err(text)) => results.error(ErrorKind::ER_UNKNOWN_ERROR, text.as_bytes()).await,
+                None => results.error(ErrorKind::ER_NOT_SUPPORTED_YET, UNKNOWN).await,
+            },
         }
     }
 

@@ -4,6 +4,7 @@ use alterego_proxy::hooks::Grid;
 
 use super::select;
 use super::variables::{self, Session};
+use crate::health::FORM;
 
 /// A statement that was understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +111,7 @@ fn help() -> Grid {
         ("SHOW MIGRATIONS", "the schema changes under way and lately ended"),
         ("SHOW ROUTES", "the rules that say which connection goes where"),
         ("SHOW UPSTREAMS", "the servers, what they are and how they do"),
+        (FORM, "lets a server be the primary though it lacks those"),
         (
             "SHOW VARIABLES [LIKE '...']",
             "what this endpoint tells drivers about itself",
@@ -120,6 +122,14 @@ fn help() -> Grid {
             .push(vec![Some(statement.to_owned()), Some(what.to_owned())]);
     }
     rows
+}
+
+/// One row with one text.
+pub(super) fn said(text: String) -> Grid {
+    Grid {
+        rows: vec![vec![Some(text)]],
+        ..grid(&["message"])
+    }
 }
 
 fn grid(columns: &[&str]) -> Grid {
@@ -159,7 +169,7 @@ mod tests {
         check("SHOW VARIABLES LIKE 'version'", "2 x 1");
         check("SHOW SESSION VARIABLES LIKE \"ver%\"", "2 x 2");
         check("SET NAMES utf8mb4", "accepted");
-        check("help 'contents'", "2 x 5");
+        check("help 'contents'", "2 x 6");
         check("select @@version_comment limit 1", "1 x 1");
         check("select @@nothing", "Variable(\"nothing\")");
         check("SELECT * FROM t", "Unknown");

@@ -30,6 +30,10 @@ impl StatusSource for Two {
     fn upstreams(&self) -> Grid {
         one("upstream")
     }
+
+    async fn accept(&self, _: &str) -> Option<Result<String, String>> {
+        None
+    }
 }
 
 fn one(name: &str) -> Grid {

@@ -28,6 +28,9 @@ Examples:
   alterego --config /etc/alterego.toml
       Several servers; which one a client is connected to is said by rules in the file.
 
+Tools (see `alterego TOOL --help`):
+  missing-writes URL_A URL_B    Whether a server has every transaction of another one
+
 Environment:
   ALTEREGO_URL             The server's URL, when none is typed
   ALTEREGO_PASSWORD        The password of the account in the URL

@@ -93,6 +93,25 @@ pub(crate) struct ServerAddress {
 }
 
 impl ServerAddress {
+    /// The server that a URL names in full, but for a password that may be in the environment.
+    pub(super) fn of_url(
+        text: &str,
+        environment: &Environment,
+        tls: UpstreamSettings,
+    ) -> Result<Self, String> {
+        let url = server_url::parse(text)?;
+        Ok(Self {
+            user: url.user.ok_or("the account is missing: mysql://USER@host")?,
+            password: url
+                .password
+                .or_else(|| environment.password.clone())
+                .unwrap_or_default(),
+            host: url.host.ok_or("the server is missing: mysql://user@HOST")?,
+            port: url.port.unwrap_or(DEFAULT_PORT),
+            tls,
+        })
+    }
+
     /// As the client library takes it, without TLS.
     pub(crate) fn opts(&self) -> OptsBuilder {
         let password = (!self.password.is_empty()).then(|| self.password.expose().to_owned());

@@ -167,12 +167,11 @@ impl Following {
 #[cfg(test)]
 mod tests {
     use alterego_proxy::hooks::{ClientSession, Progress};
-    use alterego_proxy::routing::NoPrimary;
+    use alterego_proxy::routing::{MemberView, NoPrimary, Role, State};
     use alterego_testkit::{Flavor, Options, Server};
     use clap::Parser;
     use mysql_async::prelude::Queryable;
 
-    use super::super::view;
     use super::*;
     use crate::cli::{Environment, LowArgs, Servers};
     use crate::deployment::view::MemberSpec;
@@ -199,6 +198,24 @@ mod tests {
         }
     }
 
+    fn view(spec: &GroupSpec) -> GroupView {
+        let member = |member: &MemberSpec| MemberView {
+            name: member.name.clone(),
+            upstream: member.upstream.clone(),
+            weight: 1,
+            role: Role::Unknown,
+            state: State::Up,
+            lag: None,
+            transactions: String::new(),
+            differing: None,
+        };
+        GroupView {
+            name: spec.name.clone(),
+            primary: Ok(0),
+            members: spec.members.iter().map(member).collect(),
+        }
+    }
+
     /// The primary dies, there is none, the next one is not ready, then it is.
     #[tokio::test]
     async fn the_bridge_follows_the_primary() {
@@ -213,8 +230,7 @@ mod tests {
                 lag_limit: None,
                 members: vec![member(&a), member(&b)],
             };
-            let first = view::watch(&spec).await.borrow().clone();
-            assert_eq!(first.primary, Ok(0));
+            let first = Arc::new(view(&spec));
             let (publish, seen) = watch::channel(Arc::clone(&first));
             let hooks = GroupHooks::start(&settings(&a), spec, seen, Gate::default())
                 .await

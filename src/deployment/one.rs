@@ -42,6 +42,7 @@ pub(crate) async fn one(
         status: Arc::new(Status {
             router,
             migrations: Migrations::One(hooks),
+            watched: None,
         }),
         _ways: vec![way],
     }))

@@ -46,17 +46,17 @@ pub(crate) async fn routed(
     let looked = async {
         let seen = join_all(specs.iter().map(look)).await;
         let offers = offers(settings, routing, &seen)?;
-        let views = join_all(specs.iter().map(view::watch)).await;
-        anyhow::Ok((offers, views))
+        let watched = view::watch(&specs).await?;
+        anyhow::Ok((offers, watched))
     };
-    let (offers, views) = tokio::select! {
+    let (offers, watched) = tokio::select! {
         looked = looked => looked?,
         () = signals::requested(shutdown) => return Ok(None),
     };
     info!(groups = specs.len(), strategy = ?settings.strategy, keep_old_table = ?settings.keep_old_table, "starting");
     let mut groups = Vec::new();
     let mut migrations = Vec::new();
-    for (spec, view) in specs.into_iter().zip(views) {
+    for (spec, view) in specs.into_iter().zip(watched.views()) {
         let (name, lag_limit, gate) = (spec.name.clone(), spec.lag_limit, Gate::default());
         let hooks = GroupHooks::start(settings, spec, view.clone(), gate.clone())
             .await
@@ -78,6 +78,7 @@ pub(crate) async fn routed(
         status: Arc::new(Status {
             router,
             migrations: Migrations::Groups(migrations),
+            watched: Some(watched),
         }),
         _ways: ways,
     }))

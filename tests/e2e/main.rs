@@ -13,6 +13,7 @@ mod indexes;
 mod keep_old;
 mod key_types;
 mod limits;
+mod missing_writes;
 mod privileges;
 mod proxy_protocol;
 mod routing;

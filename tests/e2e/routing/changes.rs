@@ -3,19 +3,20 @@
 use super::*;
 use crate::support::migrations;
 
-crate::both!(an_alter_goes_to_its_groups_engine);
+crate::both!(an_alter_goes_to_its_groups_engine, all_follows_a_failover);
 
 async fn an_alter_goes_to_its_groups_engine(flavor: Flavor) -> Result<()> {
     const PASSWORD: &str = "sesame";
-    let (a, b, c) = tokio::try_join!(primary(flavor), replica(flavor), primary(flavor))?;
-    for server in [&a, &b, &c] {
+    let ([a, b], c) = tokio::try_join!(replicated(flavor), primary(flavor))?;
+    for server in [&a, &c] {
         let mut conn = server.root().await?;
         conn.query_drop("CREATE TABLE app.t (id INT PRIMARY KEY, v INT)")
             .await?;
         conn.query_drop("INSERT INTO app.t VALUES (1, 10), (2, 20), (3, 30)")
             .await?;
     }
-    b.create_user("reader", "", None, &["ALL ON app.*"]).await?;
+    a.create_user("reader", "", None, &["ALL ON app.*"]).await?;
+    b.catch_up(&a).await?;
     let folder = tempfile::tempdir()?;
     let admin = folder.path().join("admin.sock");
     let config = [
@@ -68,6 +69,16 @@ async fn an_alter_goes_to_its_groups_engine(flavor: Flavor) -> Result<()> {
     let upstreams: Vec<mysql_async::Row> = conn.query("SHOW UPSTREAMS").await?;
     ensure!((routes.len(), upstreams.len()) == (3, 3));
 
+    // An operator's word reaches whoever watches the groups.
+    let accept = "ACCEPT PRIMARY 'b' IN GROUP 'elsewhere' WITHOUT 'UNKNOWN'";
+    let error = conn
+        .query_drop(accept)
+        .await
+        .err()
+        .context("there is no such group")?
+        .to_string();
+    ensure!(error.contains("there is no server group 'elsewhere'"), "{error}");
+
     // On a replica it is the server's.
     let mut on_b = Conn::new(root(proxy.port()).user(Some("reader"))).await?;
     let error = on_b.query_drop("ALTER TABLE app.t MODIFY v BIGINT").await;
@@ -77,5 +88,51 @@ async fn an_alter_goes_to_its_groups_engine(flavor: Flavor) -> Result<()> {
         migrations(&mut on_b).await?.len() == 1,
         "those of the group are shown"
     );
+    ends(proxy).await
+}
+
+/// Connections and schema changes go to the next primary, with the migrations of the last.
+async fn all_follows_a_failover(flavor: Flavor) -> Result<()> {
+    let [mut a, b] = replicated(flavor).await?;
+    let mut conn = a.root().await?;
+    conn.query_drop("CREATE TABLE app.t (id INT PRIMARY KEY, v INT)")
+        .await?;
+    conn.query_drop("INSERT INTO app.t VALUES (1, 10), (2, 20)")
+        .await?;
+    let config = group("main", &[("a", &a, 1), ("b", &b, 1)]);
+    let args = ["--listen", "127.0.0.1:0", "--strategy", "ghost"];
+    let proxy = Alterego::configured(&config, &args, &[]).await?;
+    let mut client = Conn::new(root(proxy.port())).await?;
+    client.query_drop("ALTER TABLE app.t MODIFY v BIGINT").await?;
+    client.query_drop("INSERT INTO app.t VALUES (3, 30)").await?;
+    ensure!(migrations(&mut client).await?.len() == 1);
+    b.catch_up(&a).await?;
+    clients_on(&mut client, "a", 1).await?;
+    // The monitor has seen what the primary has, and so has the replica.
+    a.kill();
+    b.stop_following().await?;
+    b.set_writable(true).await?;
+    crate::support::eventually("the next primary", async || {
+        Ok(port_behind(root(proxy.port()))
+            .await
+            .ok()
+            .filter(|port| *port == b.port()))
+    })
+    .await?;
+    proxy
+        .logged(
+            "schema changes go to the primary group=\"main\" server=\"b\"",
+            crate::support::DEADLINE,
+        )
+        .await?;
+    let mut client = Conn::new(root(proxy.port())).await?;
+    client.query_drop("ALTER TABLE app.t ADD w INT DEFAULT 7").await?;
+    let both = migrations(&mut client).await?;
+    ensure!(
+        both.len() == 2 && both.iter().all(crate::support::Migration::succeeded),
+        "{both:?}"
+    );
+    let rows: Vec<(i32, i64, i32)> = b.root().await?.query("SELECT * FROM app.t").await?;
+    ensure!(rows == [(1, 10, 7), (2, 20, 7), (3, 30, 7)], "{rows:?}");
     ends(proxy).await
 }

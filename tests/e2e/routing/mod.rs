@@ -5,7 +5,7 @@ mod logins;
 mod placing;
 mod starting;
 
-use alterego_testkit::{Alterego, Flavor, Options, Server, client_opts};
+use alterego_testkit::{Alterego, Flavor, Options, Replication, Server, client_opts};
 use anyhow::{Context, Result, ensure};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, OptsBuilder};
@@ -34,15 +34,12 @@ async fn primary(flavor: Flavor) -> Result<Server> {
     Ok(server)
 }
 
-/// A server as a replica is to those who connect to it.
-async fn replica(flavor: Flavor) -> Result<Server> {
-    let server = primary(flavor).await?;
-    server
-        .root()
-        .await?
-        .query_drop("SET GLOBAL read_only = ON")
-        .await?;
-    Ok(server)
+/// A primary with the schema `app`, and replicas of it.
+async fn replicated<const N: usize>(flavor: Flavor) -> Result<[Server; N]> {
+    let servers = Replication::start(flavor, N).await?.servers;
+    let servers: [Server; N] = servers.try_into().ok().context("another number of servers")?;
+    servers[0].root().await?.query_drop("CREATE DATABASE app").await?;
+    Ok(servers)
 }
 
 /// Options for root without a password, at a port.

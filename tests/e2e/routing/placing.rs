@@ -11,14 +11,15 @@ crate::both!(
 );
 
 async fn every_kind_of_rule(flavor: Flavor) -> Result<()> {
-    let (a, b, c) = tokio::try_join!(primary(flavor), replica(flavor), primary(flavor))?;
-    for server in [&a, &b, &c] {
+    let ([a, b], c) = tokio::try_join!(replicated(flavor), primary(flavor))?;
+    for server in [&a, &c] {
         let mut conn = server.root().await?;
         conn.query_drop("CREATE DATABASE archive").await?;
         for user in ["bi_daily", "near", "known"] {
             conn.query_drop(format!("CREATE USER {user}@'%'")).await?;
         }
     }
+    b.catch_up(&a).await?;
     let folder = tempfile::tempdir()?;
     let socket = folder.path().join("app.sock");
     let servers = [
@@ -188,8 +189,7 @@ async fn one_server_is_shown_too(flavor: Flavor) -> Result<()> {
 }
 
 async fn replicas_share(flavor: Flavor) -> Result<()> {
-    let (a, mut b, c, d) =
-        tokio::try_join!(primary(flavor), replica(flavor), replica(flavor), replica(flavor))?;
+    let [a, mut b, c, d] = replicated(flavor).await?;
     let config = [
         group("main", &[("a", &a, 1), ("b", &b, 2), ("c", &c, 1), ("d", &d, 0)]),
         "[[rule]]\ngroup = \"main\"\nrole = \"read-only\"\n".to_owned(),
@@ -213,46 +213,59 @@ async fn replicas_share(flavor: Flavor) -> Result<()> {
         ensure!(port_behind(root(proxy.port())).await? == c.port());
     }
     drop(c);
-    let told = refusal(root(proxy.port())).await?;
-    for part in [
-        "1429",
-        "group 'main' has no replica to read from",
-        "'a' is the primary",
-        "'b' does not answer",
-        "'d' has the weight 0",
-        "Can't connect to MySQL server on '127.0.0.1:",
-    ] {
-        ensure!(told.contains(part), "{told}\nwithout {part}");
-    }
+    crate::support::eventually("both are found down", async || {
+        let told = refusal(root(proxy.port())).await?;
+        let parts = [
+            "1429",
+            "group 'main' has no replica to read from",
+            "'a' is the primary",
+            "'b' is down",
+            "'c' is down",
+            "'d' has the weight 0",
+        ];
+        Ok(parts.iter().all(|part| told.contains(part)).then_some(()))
+    })
+    .await?;
     ends(proxy).await
 }
 
 async fn a_group_without_a_primary(flavor: Flavor) -> Result<()> {
-    let (a, b) = tokio::try_join!(replica(flavor), replica(flavor))?;
+    let [a, b] = replicated(flavor).await?;
     let config = [
-        group("main", &[("a", &a, 1), ("b", &b, 0)]),
+        group("main", &[("a", &a, 1), ("b", &b, 1)]),
         "[[rule]]\nschema = \"app\"\ngroup = \"main\"\nrole = \"read-only\"\n[[rule]]\ngroup = \"main\"\n"
             .to_owned(),
     ]
     .concat();
+    b.catch_up(&a).await?;
+    a.set_writable(false).await?;
+    let mut proxy = Alterego::configured(&config, &["--listen", "127.0.0.1:0"], &[]).await?;
+    let told = refusal(root(proxy.port())).await?;
+    ensure!(
+        told.contains("1429") && told.contains("group 'main' has no primary"),
+        "{told}"
+    );
+    // It is found as soon as there is one, and its schema changes go there.
+    a.set_writable(true).await?;
+    crate::support::eventually("a primary", async || {
+        Ok(Conn::new(root(proxy.port())).await.ok().map(drop))
+    })
+    .await?;
+    ensure!(port_behind(root(proxy.port())).await? == a.port());
+    ensure!(port_behind(root(proxy.port()).db_name(Some("app"))).await? == b.port());
+    proxy
+        .logged("schema changes go to the primary", crate::support::DEADLINE)
+        .await?;
+    proxy.stop().await?;
+    // Two are as bad as none.
+    b.stop_following().await?;
+    b.set_writable(true).await?;
     let proxy = Alterego::configured(&config, &["--listen", "127.0.0.1:0"], &[]).await?;
     let told = refusal(root(proxy.port())).await?;
     ensure!(
-        told.contains("1429") && told.contains("group 'main' has no primary: no server of it takes writes"),
+        told.contains("1429") && told.contains("group 'main' has no primary"),
         "{told}"
     );
-    ensure!(port_behind(root(proxy.port()).db_name(Some("app"))).await? == a.port());
-    // Two are as bad as none.
-    for server in [&a, &b] {
-        server
-            .root()
-            .await?
-            .query_drop("SET GLOBAL read_only = OFF")
-            .await?;
-    }
-    let proxy = Alterego::configured(&config, &["--listen", "127.0.0.1:0"], &[]).await?;
-    let told = refusal(root(proxy.port())).await?;
-    ensure!(told.contains("a and b all take writes"), "{told}");
     Ok(())
 }
 
@@ -263,18 +276,16 @@ async fn a_primary_that_is_down(flavor: Flavor) -> Result<()> {
     let mut conn = Conn::new(root(proxy.port())).await?;
     a.kill();
     let told = refusal(root(proxy.port())).await?;
-    for part in [
-        "1429",
-        "the primary of group 'main' does not answer",
-        "Can't connect to MySQL server on '127.0.0.1:",
-    ] {
-        ensure!(told.contains(part), "{told}\nwithout {part}");
-    }
+    ensure!(told.contains("1429") && told.contains("group 'main'"), "{told}");
     ensure!(
         conn.query_drop("DO 1").await.is_err(),
         "a server that is gone answers"
     );
     a.restart().await?;
+    crate::support::eventually("the primary is back", async || {
+        Ok(Conn::new(root(proxy.port())).await.ok().map(drop))
+    })
+    .await?;
     ensure!(port_behind(root(proxy.port())).await? == a.port());
     Ok(())
 }
