@@ -46,7 +46,7 @@ async fn a_replica_that_falls_behind_is_kept_from_readers(flavor: Flavor) -> Res
 
 /// A server that is stopped keeps its connections and answers nothing.
 async fn a_server_that_hangs_is_down(flavor: Flavor) -> Result<()> {
-    let rig = Rig::start(flavor, 2).await?;
+    let rig = Rig::impatient(flavor, 2).await?;
     rig.server("b").freeze()?;
     rig.down("b").await?;
     rig.primary("a").await?;
