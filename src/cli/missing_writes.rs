@@ -1,5 +1,8 @@
 //! `alterego missing-writes A B`, as it is typed and as it is meant.
 
+// The documentation of a field is its help text, where brackets mean what they mean on a command line.
+#![allow(rustdoc::broken_intra_doc_links)]
+
 use std::path::PathBuf;
 
 use clap::Parser;

@@ -90,10 +90,6 @@ impl Monitor {
     /// Waits until every server has been asked once: before, nobody is the primary.
     pub(crate) async fn asked(&self) {
         let mut view = self.view.clone();
-        let unasked = |view: &GroupView| {
-            let mut members = view.members.iter();
-            members.any(|member| matches!(&member.state, State::Withheld(reason) if reason == UNASKED))
-        };
         // It fails only when the watcher is gone, and nothing is to be waited for then.
         let _ = view.wait_for(|view| !unasked(view)).await;
     }
@@ -262,6 +258,12 @@ impl Watcher {
     }
 }
 
+/// Whether a server has not been asked yet.
+fn unasked(view: &GroupView) -> bool {
+    let mut members = view.members.iter();
+    members.any(|member| matches!(&member.state, State::Withheld(reason) if reason == UNASKED))
+}
+
 /// Logs what has changed.
 fn tell_changes(old: &GroupView, new: &GroupView) {
     let group = new.name.as_str();
@@ -269,6 +271,8 @@ fn tell_changes(old: &GroupView, new: &GroupView) {
     match (&old.primary, &new.primary) {
         (old, new) if old == new => {}
         (_, Ok(place)) => info!(group, primary = name(new, *place), "the group has a primary"),
+        // Nothing is wrong yet.
+        (_, Err(_)) if unasked(new) => {}
         (_, Err(reason)) => warn!("{reason}"),
     }
     for (was, is) in old.members.iter().zip(&new.members) {

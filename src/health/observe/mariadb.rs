@@ -1,4 +1,8 @@
 //! What a MariaDB server says of itself. Needs SLAVE MONITOR.
+//!
+//! Its GTIDs are those of the binary log, so a commit that waits there for a semi-synchronous replica counts as done. If the
+//! server is lost at that moment, a replica without it is refused, although nobody was told that it is done. MariaDB
+//! has no figure that leaves it out; the operator decides.
 
 use alterego_engine::Flavor;
 use mysql_async::{Conn, Row};

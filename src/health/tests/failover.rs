@@ -1,5 +1,7 @@
 //! Who takes the writes.
 
+use std::time::Duration;
+
 use alterego_testkit::Flavor;
 use anyhow::{Result, ensure};
 use mysql_async::prelude::Queryable;
@@ -13,6 +15,7 @@ both! {
     what_was_received_must_be_applied,
     an_old_primary_is_up_again_when_its_writes_are_brought_over,
     of_two_that_take_writes_the_known_one_stays,
+    what_was_never_acknowledged,
 }
 
 /// A primary is demoted, a replica promoted, and the other two follow it.
@@ -128,7 +131,7 @@ async fn received(rig: &Rig, flavor: Flavor) -> Result<()> {
         if received.is_some_and(|received| received.replace('\n', "") == wanted) {
             return Ok(());
         }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     anyhow::bail!("`{wanted}` is not received")
 }
@@ -192,4 +195,28 @@ async fn lose_writes(rig: &mut Rig, count: usize) -> Result<String> {
     let missing = missing.unwrap_or_default();
     ensure!(!missing.is_empty(), "nothing is lost");
     Ok(missing)
+}
+
+/// A commit that waits for a semi-synchronous replica is in the primary's log and was acknowledged to nobody. MySQL does
+/// not count it as executed. MariaDB's log state counts it, so there an operator is asked.
+async fn what_was_never_acknowledged(flavor: Flavor) -> Result<()> {
+    let mut rig = Rig::start(flavor, 2).await?;
+    rig.server("b").receive(false).await?;
+    rig.server("a").stall_commits(Duration::from_secs(3600)).await?;
+    let mut client = rig.server("a").root().await?;
+    let insert = tokio::spawn(async move { client.query_drop("INSERT INTO app.t VALUES ()").await });
+    while rig.server("a").stalled_commits().await? == 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // Many looks at both servers.
+    rig.views(30).await?;
+    rig.server_mut("a").kill();
+    ensure!(insert.await?.is_err(), "nobody was told that it is done");
+    rig.down("a").await?;
+    rig.server("b").stop_following().await?;
+    rig.server("b").set_writable(true).await?;
+    match flavor {
+        Flavor::MySql => rig.primary("b").await,
+        Flavor::MariaDb => rig.refused("lacks transactions").await.map(drop),
+    }
 }

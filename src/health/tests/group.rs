@@ -25,7 +25,7 @@ async fn the_group_s_own_choice_is_found() -> Result<()> {
     };
     rig.write(new, 3).await?;
     rig.up(old).await?;
-    // Alone it cannot know what the others decide. It still calls itself online and takes no notice of `read_only`.
+    // Alone it cannot know what the others decide, although it still calls itself online and stays writable.
     rig.server(old).freeze()?;
     rig.refused("has lost the majority").await?;
     rig.server(old).thaw()?;

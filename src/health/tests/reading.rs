@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use alterego_proxy::routing::{GroupView, State};
-use alterego_testkit::{Flavor, Options, Server};
+use alterego_testkit::{Flavor, Options, Server, client_opts};
 use anyhow::{Result, ensure};
 use mysql_async::prelude::Queryable;
 use mysql_async::{OptsBuilder, SslOpts};
@@ -23,6 +23,7 @@ both! {
     a_killed_connection_is_no_failure,
     a_busy_group_is_at_peace,
     a_server_without_tls_is_reached_where_tls_is_only_preferred,
+    one_privilege_is_enough,
 }
 
 /// Its replication stands still in one of two ways; the second leaves it calling itself punctual.
@@ -46,7 +47,7 @@ async fn a_replica_that_falls_behind_is_kept_from_readers(flavor: Flavor) -> Res
 
 /// A server that is stopped keeps its connections and answers nothing.
 async fn a_server_that_hangs_is_down(flavor: Flavor) -> Result<()> {
-    let rig = Rig::start(flavor, 2).await?;
+    let rig = Rig::impatient(flavor, 2).await?;
     rig.server("b").freeze()?;
     rig.down("b").await?;
     rig.primary("a").await?;
@@ -157,5 +158,33 @@ async fn a_server_without_tls_is_reached_where_tls_is_only_preferred(flavor: Fla
     way.without_tls = Some(server.root_opts());
     let sight = Observer::new(way, patience).look().await;
     ensure!(sight.look().is_some(), "{sight:?}");
+    Ok(())
+}
+
+/// And without it the server's own words say which one is missing.
+async fn one_privilege_is_enough(flavor: Flavor) -> Result<()> {
+    let server = Server::start(flavor, &Options::relaxed()).await?;
+    let privilege = match flavor {
+        Flavor::MySql => "REPLICATION CLIENT",
+        Flavor::MariaDb => "SLAVE MONITOR",
+    };
+    server
+        .create_user("watcher", "secret", None, &[&format!("{privilege} ON *.*")])
+        .await?;
+    server.create_user("nobody", "secret", None, &[]).await?;
+    let look = async |user| {
+        let way = Way {
+            opts: client_opts(server.port(), user, "secret", None),
+            without_tls: None,
+        };
+        Observer::new(way, Duration::from_secs(60)).look().await
+    };
+    let sight = look("watcher").await;
+    ensure!(sight.look().is_some_and(|look| look.report.writable), "{sight:?}");
+    let sight = look("nobody").await;
+    ensure!(
+        matches!(&sight, Sight::Silent(reason) if reason.contains(privilege)),
+        "{sight:?}"
+    );
     Ok(())
 }

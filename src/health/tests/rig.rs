@@ -15,25 +15,40 @@ use crate::health::{GroupSpec, Groups, MemberSpec, Way};
 /// Long enough that only something broken reaches it, on a busy machine too.
 pub(super) const DEADLINE: Duration = Duration::from_secs(120);
 
+/// How long a server may take for an answer: a busy machine is no finding.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 pub(super) struct Rig {
     pub(super) replication: Replication,
     pub(super) groups: Groups,
     folder: TempDir,
+    patience: Duration,
 }
 
 impl Rig {
     /// That many servers, with one row in a table.
     pub(super) async fn start(flavor: Flavor, servers: usize) -> Result<Self> {
-        Self::watching(Replication::start(flavor, servers).await?).await
+        Self::patient(PATIENCE, Replication::start(flavor, servers).await?).await
+    }
+
+    /// As [`Rig::start`], for servers that are to be found down because they hang.
+    pub(super) async fn impatient(flavor: Flavor, servers: usize) -> Result<Self> {
+        let patience = Duration::from_secs(3);
+        Self::patient(patience, Replication::start(flavor, servers).await?).await
     }
 
     /// These servers, with one row in a table.
     pub(super) async fn watching(replication: Replication) -> Result<Self> {
+        Self::patient(PATIENCE, replication).await
+    }
+
+    async fn patient(patience: Duration, replication: Replication) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let rig = Self {
-            groups: watch(&replication, &folder)?,
+            groups: watch(&replication, &folder, patience)?,
             replication,
             folder,
+            patience,
         };
         rig.server("a")
             .execute(&[
@@ -66,13 +81,13 @@ impl Rig {
         if !remembering {
             self.folder = tempfile::tempdir()?;
         }
-        self.groups = watch(&self.replication, &self.folder)?;
+        self.groups = watch(&self.replication, &self.folder, self.patience)?;
         Ok(())
     }
 
     /// Another proxy that shares the state folder.
     pub(super) fn another(&self) -> Result<Groups> {
-        watch(&self.replication, &self.folder)
+        watch(&self.replication, &self.folder, self.patience)
     }
 
     pub(super) fn view(&self) -> watch::Receiver<Arc<GroupView>> {
@@ -118,6 +133,16 @@ impl Rig {
             shows(&view.members[place(name)].transactions, &has)
         })
         .await?;
+        Ok(())
+    }
+
+    /// Waits until that many views were published: one for each look at a server, and one for each exchange with the
+    /// state folder.
+    pub(super) async fn views(&self, count: usize) -> Result<()> {
+        let mut view = self.view();
+        for _ in 0..count {
+            tokio::time::timeout(DEADLINE, view.changed()).await??;
+        }
         Ok(())
     }
 
@@ -179,7 +204,7 @@ fn shows(transactions: &str, has: &str) -> bool {
     transactions == has || transactions.split(',').any(|gtid| gtid == has)
 }
 
-fn watch(replication: &Replication, folder: &TempDir) -> Result<Groups> {
+fn watch(replication: &Replication, folder: &TempDir, patience: Duration) -> Result<Groups> {
     let member = |(number, server): (usize, &Server)| MemberSpec {
         name: ["a", "b", "c"][number].to_owned(),
         way: Way {
@@ -196,6 +221,7 @@ fn watch(replication: &Replication, folder: &TempDir) -> Result<Groups> {
     let spec = GroupSpec {
         lag_limit: Some(Duration::from_secs(3)),
         interval: Duration::from_millis(100),
+        patience,
         ..GroupSpec::new("shop", members)
     };
     Groups::start(vec![spec], Some(folder.path()))
