@@ -242,9 +242,10 @@ impl Session {
         }
         let text = query::text(front.body, self.capabilities);
         if !front.is_whole {
-            // A text that is surely nothing of ours passes as it arrives.
+            // A text that is surely nothing of ours passes as it arrives, unless what it names matters: at a gate, or to a
+            // session that may have a snapshot.
             let is_other = text.and_then(words::opening) == Some(Opening::Other);
-            return if is_other && self.shared.gate.is_idle() {
+            return if is_other && self.shared.gate.is_idle() && self.snapshot.is_none() {
                 FORWARD
             } else {
                 Decision::More
@@ -264,7 +265,7 @@ impl Session {
                 }
                 _ => {}
             },
-            Opening::Locks | Opening::Setting | Opening::Other => {}
+            Opening::Locks | Opening::Setting | Opening::Boundary | Opening::Other => {}
         }
         FORWARD
     }
@@ -308,7 +309,8 @@ impl Session {
     /// Whether the server would execute a schema change by this command: none does in bulk or by one that is cut short, and
     /// MySQL not with a cursor.
     fn executes_changes(&self, front: &Front<'_>) -> bool {
-        if front.is_whole && front.body.len() < code::EXECUTE_MIN_BYTES {
+        // One that is too long to be waited for is the server's, too.
+        if !front.is_inspectable() || front.is_whole && front.body.len() < code::EXECUTE_MIN_BYTES {
             return false;
         }
         let flags = front.body.get(4).copied().unwrap_or_default();

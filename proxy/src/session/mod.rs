@@ -5,6 +5,8 @@
 
 mod auth;
 mod command;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod handshake;
 mod relay;
 mod response;

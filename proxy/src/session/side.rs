@@ -67,7 +67,7 @@ pub(crate) struct ReplyReader {
 }
 
 impl ReplyReader {
-    fn new(capabilities: Capabilities) -> Self {
+    pub(super) fn new(capabilities: Capabilities) -> Self {
         Self {
             capabilities,
             place: Place::First,
@@ -79,7 +79,7 @@ impl ReplyReader {
     }
 
     /// Reads on; `Some` is the whole reply.
-    fn read(&mut self, pipe: &mut Pipe) -> Result<Option<Reply>, End> {
+    pub(super) fn read(&mut self, pipe: &mut Pipe) -> Result<Option<Reply>, End> {
         while let Some((header, payload)) = peek_packet(pipe.undecided()) {
             let seen = step(Expect::Query, self.place, &Head::of(payload), self.capabilities);
             self.keep(seen.kind, payload)?;
