@@ -145,6 +145,12 @@ fn cursors(dialect: &Dialect) -> Vec<Step> {
         Command::execute(dialect, 2, true, &[]),
         Command::prepare("INSERT INTO w (v) VALUES ('x')"),
         Command::execute(dialect, 3, true, &[]),
+        // MySQL never sends the rows of a statement again whose first execution opened a cursor.
+        Command::execute(dialect, 1, false, &[]),
+        Command::prepare("SELECT id, id FROM n ORDER BY id"),
+        Command::execute(dialect, 4, false, &[]),
+        Command::execute(dialect, 4, true, &[]),
+        Command::execute(dialect, 4, false, &[]),
     ])
 }
 

@@ -6,7 +6,7 @@ use crate::protocol::reply::{Event, ReplyTracker};
 use crate::protocol::shape::Expect;
 use crate::session::fuzzing::read_aside;
 
-const EXPECTATIONS: [Expect; 8] = [
+const EXPECTATIONS: [Expect; 9] = [
     Expect::Simple,
     Expect::Line,
     Expect::Query,
@@ -15,6 +15,7 @@ const EXPECTATIONS: [Expect; 8] = [
     Expect::Rows,
     Expect::Unknown,
     Expect::Endless,
+    Expect::ExecuteAgain,
 ];
 
 /// Packets have the same boundaries and heads however the stream is cut.
@@ -40,7 +41,7 @@ pub fn replies(data: &[u8]) {
     let mut input = Input(data);
     let capabilities = input.capabilities();
     let expected: Vec<Expect> = (0..input.byte() % 6)
-        .filter_map(|_| EXPECTATIONS.get(usize::from(input.byte() % 8)).copied())
+        .filter_map(|_| EXPECTATIONS.get(usize::from(input.byte() % 9)).copied())
         .collect();
     let cuts = input.cuts();
     let stream = input.0;
@@ -58,6 +59,7 @@ pub fn replies(data: &[u8]) {
                 assert!(piece.len() < before, "an event without a byte");
             }
         });
+        // A reply that was thought to have ended may turn out not to have.
         assert!(tracker.outstanding() <= expected.len());
         let is_lost = events.last() == Some(&Event::Lost);
         let outcome = (tracker.outstanding(), tracker.is_idle(), tracker.status);

@@ -288,9 +288,12 @@ impl Session {
 
     fn judge_execute(&self, front: &Front<'_>) -> Decision {
         const FORWARD: Decision = Decision::Forward(Some(Expect::Execute));
-        let Some(id) = Reader::new(front.body).u32() else {
+        let (Some(id), flags) = (Reader::new(front.body).u32(), front.body.get(4)) else {
             return if front.is_whole { FORWARD } else { Decision::More };
         };
+        if flags.is_none() && !front.is_whole {
+            return Decision::More;
+        }
         let statement = self.statements.get(id);
         let change = statement.and_then(|statement| statement.change.clone());
         if let Some(change) = change.filter(|_| self.executes_changes(front)) {
@@ -302,6 +305,10 @@ impl Session {
         }
         if statement.is_none() && self.statements.may_become_change(id) {
             return Decision::More;
+        }
+        let without_cursor = flags.is_some_and(|flags| flags & code::CURSOR == 0);
+        if self.cursors && front.code == code::STMT_EXECUTE && without_cursor {
+            return Decision::Forward(Some(Expect::ExecuteAgain));
         }
         FORWARD
     }
@@ -389,7 +396,12 @@ impl Session {
                 let is_whole = body.len() == header.length - 1;
                 self.statements.announce(Some(body).filter(|_| is_whole), None);
             }
-            code::STMT_EXECUTE | code::STMT_BULK_EXECUTE => self.kept = None,
+            code::STMT_EXECUTE | code::STMT_BULK_EXECUTE => {
+                self.kept = None;
+                let flags = body.get(4).copied().unwrap_or_default();
+                self.cursors |=
+                    !self.server.is_mariadb && *code == code::STMT_EXECUTE && flags & code::CURSOR != 0;
+            }
             code::STMT_CLOSE => {
                 if let Some(id) = Reader::new(body).u32() {
                     self.statements.close(id);
@@ -399,6 +411,7 @@ impl Session {
                 self.kept = None;
                 self.locks = false;
                 self.tracked = false;
+                self.cursors = false;
                 self.statements.clear();
             }
             _ => {}

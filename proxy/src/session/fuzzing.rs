@@ -166,11 +166,12 @@ impl Offline {
             statements,
             locks,
             tracked,
+            cursors,
             snapshot,
             ..
         } = &self.session;
         format!(
-            "{:?} {:?} {tracker:?} {phase:?} {statements:?} {locks} {tracked} {snapshot:?} {:?}",
+            "{:?} {:?} {tracker:?} {phase:?} {statements:?} {locks} {tracked} {cursors} {snapshot:?} {:?}",
             wire.up.undecided().len(),
             wire.up.approved_bytes(),
             self.caught

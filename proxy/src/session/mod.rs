@@ -95,6 +95,8 @@ pub(crate) struct Session {
     pub(crate) locks: bool,
     /// The client asked to be told of what the proxy's own statements do.
     pub(crate) tracked: bool,
+    /// MySQL was asked for a cursor, which changes how later executions are answered.
+    cursors: bool,
     /// What the server told of the session in replies the client did not see.
     pub(crate) untold: Vec<Entry>,
     /// The diagnostics the statement before this one left, if the server does not have them.
@@ -159,6 +161,7 @@ impl Session {
             statements: Statements::default(),
             locks: false,
             tracked: false,
+            cursors: false,
             untold: Vec::new(),
             kept: None,
             gate_passed: false,

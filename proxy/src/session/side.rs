@@ -93,7 +93,9 @@ impl ReplyReader {
             pipe.discard(HEADER_BYTES + header.length);
             match seen.step {
                 Step::At(place) => self.place = place,
-                Step::Lost => return Err(End::Protocol("the reply to a side statement is not understood")),
+                Step::Lost | Step::DoneOrRow => {
+                    return Err(End::Protocol("the reply to a side statement is not understood"));
+                }
                 Step::Done => {
                     let rows = std::mem::take(&mut self.rows);
                     return Ok(Some(self.found.take().unwrap_or(Reply::Rows(rows))));
