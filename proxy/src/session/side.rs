@@ -64,6 +64,8 @@ pub(crate) struct ReplyReader {
     status: Option<u16>,
     /// What it told of the session.
     told: Vec<Entry>,
+    /// The packets around the rows, where they are wanted.
+    around: Option<Vec<Bytes>>,
 }
 
 impl ReplyReader {
@@ -75,7 +77,19 @@ impl ReplyReader {
             found: None,
             status: None,
             told: Vec::new(),
+            around: None,
         }
+    }
+
+    /// Keeps the packets around the rows, too.
+    pub(crate) fn with_packets(mut self) -> Self {
+        self.around = Some(Vec::new());
+        self
+    }
+
+    /// The packets around the rows: the last one stands behind them.
+    pub(crate) fn into_packets(self) -> Vec<Bytes> {
+        self.around.unwrap_or_default()
     }
 
     /// Reads on; `Some` is the whole reply.
@@ -129,6 +143,11 @@ impl ReplyReader {
             Kind::Row if self.rows.len() < ROWS_MAX => {
                 self.rows
                     .push(row(payload).ok_or(End::Protocol("a row is cut short"))?);
+            }
+            Kind::Other => {
+                if let Some(around) = &mut self.around {
+                    around.push(Bytes::copy_from_slice(payload));
+                }
             }
             _ => {}
         }
