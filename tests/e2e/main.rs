@@ -14,6 +14,7 @@ mod privileges;
 mod snapshots;
 mod stall;
 mod support;
+mod terminal;
 mod tls;
 mod unsupported;
 mod workload;
