@@ -92,13 +92,8 @@ impl Terminal {
     }
 
     async fn prompt(&mut self) -> Result<String> {
-        self.see(&[
-            "\nmysql> ",
-            "\nMariaDB [app]> ",
-            "\nMariaDB [nat]> ",
-            "\x07MariaDB [app]> ",
-        ])
-        .await
+        self.see(&["\nmysql> ", "\nMariaDB [app]> ", "\nMariaDB [nat]> "])
+            .await
     }
 }
 
