@@ -10,17 +10,19 @@ use alterego_engine::session::{SessionSettings, Upstream};
 use alterego_engine::{Flavor, TableName};
 use alterego_proxy::gate::{self, Gate};
 use alterego_proxy::hooks::{
-    Answer, Attempt, ClientSession, Grid, Held, Hooks, Progress, Question, ReadMode, Request, Verdict,
+    Answer, Attempt, ClientSession, Grid, Held, Hooks, Latch, Progress, Question, ReadMode, Request, Verdict,
     Warning,
 };
 use async_trait::async_trait;
 use mysql_async::Opts;
+use mysql_async::prelude::Queryable;
 
 use crate::cli::{Settings, Strategy};
 
 /// The proxy's hooks, carried out by the engine.
 pub(crate) struct Bridge {
     engine: Engine,
+    upstream: Upstream,
     flavor: Flavor,
     strategy: Strategy,
 }
@@ -45,12 +47,13 @@ impl Bridge {
         let config = migration::Config {
             keep_old_table: settings.keep_old_table,
         };
-        let engine = Engine::new(upstream, Arc::new(ProxyGate(gate)), config);
+        let engine = Engine::new(upstream.clone(), Arc::new(ProxyGate(gate)), config);
         if settings.strategy != Strategy::Native {
             engine.resume().await?;
         }
         Ok(Arc::new(Self {
             engine,
+            upstream,
             flavor,
             strategy: settings.strategy,
         }))
@@ -115,6 +118,19 @@ impl Hooks for Bridge {
 
     async fn rest(&self) {
         self.engine.rest().await;
+    }
+
+    async fn latch(&self, name: &str) -> Option<Latch> {
+        const IDLE_MAX: &str = "SET SESSION wait_timeout=31536000";
+        let mut conn = self.upstream.control().await.ok()?;
+        conn.query_drop(IDLE_MAX).await.ok()?;
+        let taken: Option<u8> = conn
+            .exec_first("SELECT GET_LOCK(?, 0)", (name,))
+            .await
+            .ok()
+            .flatten()?;
+        // The server gives the lock back when the connection closes.
+        (taken == Some(1)).then(|| Box::new(conn) as Latch)
     }
 
     async fn migrations(&self) -> Grid {

@@ -16,6 +16,9 @@ pub mod error;
 pub mod failpoint;
 pub mod flavor;
 pub mod follower;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod ghost;
 pub mod ident;
 mod indexes;

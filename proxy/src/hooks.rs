@@ -159,6 +159,9 @@ pub struct Grid {
     pub rows: Vec<Vec<Option<String>>>,
 }
 
+/// A lock that is given back when this is dropped.
+pub type Latch = Box<dyn Send + Sync>;
+
 /// Whoever carries out schema changes.
 #[async_trait]
 pub trait Hooks: Send + Sync + 'static {
@@ -168,6 +171,12 @@ pub trait Hooks: Send + Sync + 'static {
 
     /// Carries out a schema change. Dropping the future detaches the client from it and does not end it.
     async fn alter(&self, request: Request, held: Held) -> Answer;
+
+    /// Takes the server's user lock `name` (`GET_LOCK`) on a connection of its own, and holds it until the latch is dropped.
+    /// `None` if that cannot be done.
+    async fn latch(&self, _name: &str) -> Option<Latch> {
+        None
+    }
 
     /// The rows of `SHOW MIGRATIONS`.
     async fn migrations(&self) -> Grid;

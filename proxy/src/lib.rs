@@ -7,6 +7,9 @@
 //! knows the bytes. `routing` chooses a server for each client where there are several. Passwords pass through and are not kept.
 
 mod config;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod gate;
 pub mod hooks;
 mod intercept;

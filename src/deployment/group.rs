@@ -9,7 +9,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use alterego_proxy::hooks::{Answer, Grid, Held, Hooks, ReadMode, Request, Verdict};
+use alterego_proxy::hooks::{Answer, Grid, Held, Hooks, Latch, ReadMode, Request, Verdict};
 use alterego_proxy::routing::GroupView;
 use alterego_proxy::{Gate, Upstream};
 use async_trait::async_trait;
@@ -113,6 +113,10 @@ impl Hooks for GroupHooks {
                 reason: "its group has had no primary yet".to_owned(),
             },
         }
+    }
+
+    async fn latch(&self, name: &str) -> Option<Latch> {
+        self.built()?.bridge.latch(name).await
     }
 
     async fn rest(&self) {

@@ -20,6 +20,7 @@ mod routing;
 mod snapshots;
 mod stall;
 mod support;
+mod terminal;
 mod tls;
 mod unsupported;
 mod workload;

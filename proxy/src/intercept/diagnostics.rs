@@ -64,6 +64,18 @@ impl Show {
     }
 }
 
+impl Diagnostics {
+    /// The server's own statement for it, all rows.
+    pub(crate) fn statement(&self) -> &'static str {
+        match (self.count, self.errors_only) {
+            (false, false) => "SHOW WARNINGS",
+            (false, true) => "SHOW ERRORS",
+            (true, false) => "SHOW COUNT(*) WARNINGS",
+            (true, true) => "SHOW COUNT(*) ERRORS",
+        }
+    }
+}
+
 /// The diagnostics a caught statement left.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Kept {

@@ -72,6 +72,25 @@ impl Greeting {
         })
     }
 
+    /// The greeting of a server that is not there.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn offline(is_mariadb: bool) -> Self {
+        let version = if is_mariadb { "11.8.6-MariaDB" } else { "9.7.4" };
+        Self {
+            version: version.to_owned(),
+            connection_id: 1,
+            nonce: Vec::new(),
+            offered: Capabilities {
+                base: MYSQL,
+                extended: 0,
+            },
+            plugin: String::new(),
+            charset: 0,
+            low_offset: 0,
+            high_offset: 0,
+        }
+    }
+
     /// Whether the server is a MariaDB.
     pub(crate) fn is_mariadb(&self) -> bool {
         self.version.contains("MariaDB") || self.offered.base & MYSQL == 0

@@ -258,9 +258,10 @@ impl Session {
         }
         let text = query::text(front.body, self.capabilities);
         if !front.is_whole {
-            // A text that is surely nothing of ours passes as it arrives.
+            // A text that is surely nothing of ours passes as it arrives, unless what it names matters: at a gate, or to a
+            // session that may have a snapshot.
             let is_other = text.and_then(words::opening) == Some(Opening::Other);
-            return if is_other && self.shared.gate.is_idle() {
+            return if is_other && self.shared.gate.is_idle() && self.snapshot.is_none() {
                 FORWARD
             } else {
                 Decision::More
@@ -287,7 +288,7 @@ impl Session {
                     return Decision::Catch(Catch::Kill(id));
                 }
             }
-            Opening::Kill | Opening::Locks | Opening::Setting | Opening::Other => {}
+            Opening::Kill | Opening::Locks | Opening::Setting | Opening::Boundary | Opening::Other => {}
         }
         FORWARD
     }
@@ -310,9 +311,12 @@ impl Session {
 
     fn judge_execute(&self, front: &Front<'_>) -> Decision {
         const FORWARD: Decision = Decision::Forward(Some(Expect::Execute));
-        let Some(id) = Reader::new(front.body).u32() else {
+        let (Some(id), flags) = (Reader::new(front.body).u32(), front.body.get(4)) else {
             return if front.is_whole { FORWARD } else { Decision::More };
         };
+        if flags.is_none() && !front.is_whole {
+            return Decision::More;
+        }
         let statement = self.statements.get(id);
         let change = statement.and_then(|statement| statement.change.clone());
         if let Some(change) = change.filter(|_| self.executes_changes(front)) {
@@ -325,13 +329,18 @@ impl Session {
         if statement.is_none() && self.statements.may_become_change(id) {
             return Decision::More;
         }
+        let without_cursor = flags.is_some_and(|flags| flags & code::CURSOR == 0);
+        if self.cursors && front.code == code::STMT_EXECUTE && without_cursor {
+            return Decision::Forward(Some(Expect::ExecuteAgain));
+        }
         FORWARD
     }
 
     /// Whether the server would execute a schema change by this command: none does in bulk or by one that is cut short, and
     /// MySQL not with a cursor.
     fn executes_changes(&self, front: &Front<'_>) -> bool {
-        if front.is_whole && front.body.len() < code::EXECUTE_MIN_BYTES {
+        // One that is too long to be waited for is the server's, too.
+        if !front.is_inspectable() || front.is_whole && front.body.len() < code::EXECUTE_MIN_BYTES {
             return false;
         }
         let flags = front.body.get(4).copied().unwrap_or_default();
@@ -410,7 +419,12 @@ impl Session {
                 let is_whole = body.len() == header.length - 1;
                 self.statements.announce(Some(body).filter(|_| is_whole), None);
             }
-            code::STMT_EXECUTE | code::STMT_BULK_EXECUTE => self.kept = None,
+            code::STMT_EXECUTE | code::STMT_BULK_EXECUTE => {
+                self.kept = None;
+                let flags = body.get(4).copied().unwrap_or_default();
+                self.cursors |=
+                    !self.server.is_mariadb && *code == code::STMT_EXECUTE && flags & code::CURSOR != 0;
+            }
             code::STMT_CLOSE => {
                 if let Some(id) = Reader::new(body).u32() {
                     self.statements.close(id);
@@ -420,6 +434,7 @@ impl Session {
                 self.kept = None;
                 self.locks = false;
                 self.tracked = false;
+                self.cursors = false;
                 self.statements.clear();
             }
             _ => {}

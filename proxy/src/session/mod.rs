@@ -6,6 +6,8 @@
 
 mod auth;
 mod command;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod handshake;
 mod origin;
 mod placed;
@@ -152,6 +154,8 @@ pub(crate) struct Session {
     pub(crate) locks: bool,
     /// The client asked to be told of what the proxy's own statements do.
     pub(crate) tracked: bool,
+    /// MySQL was asked for a cursor, which changes how later executions are answered.
+    cursors: bool,
     /// What the server told of the session in replies the client did not see.
     pub(crate) untold: Vec<Entry>,
     /// The diagnostics the statement before this one left, if the server does not have them.
@@ -299,6 +303,7 @@ impl Session {
             statements: Statements::default(),
             locks: false,
             tracked: false,
+            cursors: false,
             untold: Vec::new(),
             kept: None,
             gate_passed: false,

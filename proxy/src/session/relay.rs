@@ -77,7 +77,7 @@ impl Session {
     }
 
     /// Lets the server's newest `count` bytes through and follows what they say.
-    fn follow(&mut self, count: usize) {
+    pub(super) fn follow(&mut self, count: usize) {
         if !matches!(self.phase, Phase::Blind) {
             let bytes = self.wire.down.undecided();
             let mut newest = bytes.get(bytes.len().saturating_sub(count)..).unwrap_or_default();

@@ -1,5 +1,7 @@
 //! Answers in the server's place, in the client's dialect and with running sequence numbers.
 
+use bytes::Bytes;
+
 use super::auth::Exchange;
 use super::{Caught, End, Session};
 use crate::hooks::{Grid, Progress};
@@ -57,6 +59,21 @@ impl Session {
         self.wire
             .down
             .send_with(|out| resultset::put(out, sequence, grid, capabilities, status));
+        self.consume(caught.header);
+    }
+
+    /// Answers with rows of the proxy's own between the server's own packets.
+    pub(crate) fn answer_rows(&mut self, caught: &Caught, around: &[Bytes], rows: &[Vec<Option<String>>]) {
+        let Some((end, definitions)) = around.split_last() else {
+            return;
+        };
+        let rows = rows.iter().map(|row| resultset::text_row(row).freeze());
+        let packets = definitions.iter().cloned().chain(rows).chain([end.clone()]);
+        let mut sequence = caught.header.sequence;
+        for packet in packets {
+            sequence = sequence.wrapping_add(1);
+            self.wire.down.send(sequence, &packet);
+        }
         self.consume(caught.header);
     }
 

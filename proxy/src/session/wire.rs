@@ -46,7 +46,7 @@ pub(crate) struct Pipe {
 }
 
 impl Pipe {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let (own, buffer) = (BytesMut::new(), BytesMut::new());
         Self {
             own,
@@ -58,6 +58,18 @@ impl Pipe {
             broken: false,
             taken: 0,
         }
+    }
+
+    /// Bytes arrive without a connection.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn arrive(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// What may leave.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn approved_bytes(&self) -> &[u8] {
+        self.buffer.get(..self.approved).unwrap_or_default()
     }
 
     /// The bytes nobody has decided about.

@@ -7,6 +7,7 @@
 mod alterego;
 mod compare;
 mod flavor;
+pub mod fuzz;
 mod model;
 mod options;
 pub mod orders;
