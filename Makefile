@@ -4,10 +4,10 @@ CARGO ?= cargo
 # Which server the demo and the benchmark use: mysql or mariadb.
 SERVER ?= mysql
 export SERVER
-SCRIPTS := scripts/provide-servers scripts/provide-tools scripts/debian-archive .ci/run $(wildcard tests/clients/*/*.sh)
+SCRIPTS := fuzz/run scripts/provide-servers scripts/provide-tools scripts/debian-archive .ci/run $(wildcard tests/clients/*/*.sh)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench clients lint doc servers
+.PHONY: help demo test bench clients fuzz lint doc servers
 
 help: ## Says what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -30,11 +30,15 @@ test: servers ## Runs all tests, against real servers of both kinds
 	else \
 	  set -x; $(CARGO) test --locked --workspace --no-fail-fast; \
 	fi
+	ALTEREGO_WIRE_PLACED=1 $(CARGO) test --locked --test wire
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
 
 clients: ## Tries real clients and migration tools, fetched from their registries (CLIENTS="django mysql2": some only)
 	$(CARGO) build --locked --bin alterego
 	ALTEREGO_BIN=target/debug/alterego tests/clients/run $(CLIENTS)
+
+fuzz: ## Fuzzes what reads bytes from outside, with nightly Rust and cargo-fuzz (FUZZ_SECONDS=600: longer, each target)
+	fuzz/run
 
 lint: ## Checks format, lints and scripts
 	$(CARGO) fmt --all --check

@@ -4,22 +4,24 @@
 //! server. Nobody is accepted before the checks have passed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use alterego_proxy::{Gate, Listeners, ProxyConfig, Upstream};
+use alterego_proxy::{Listeners, ProxyConfig};
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tracing::info;
+use tokio::time::timeout;
+use tracing::{info, warn};
 
 use crate::admin::Admin;
-use crate::bridge::Bridge;
-use crate::cli::{AdminSettings, Settings};
+use crate::cli::{AdminSettings, ListenerSettings, Servers, Settings};
 use crate::listener::{Listener, SocketFile, bind_unix};
 use crate::status::StatusSource;
-use crate::tls::Way;
-use crate::{signals, startup, tls};
+use crate::{deployment, descriptors, reload, signals, tls};
 
+/// How long migrations may take to come to rest when the last client is gone.
+const REST_LIMIT: Duration = Duration::from_secs(5);
 /// Every local user may connect, as to a server's own socket: accounts guard it.
 const CLIENT_SOCKET_MODE: u32 = 0o777;
 /// The admin socket is its owner's.
@@ -31,32 +33,47 @@ const ADMIN_SOCKET_MODE: u32 = 0o600;
 /// What keeps it from starting.
 pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let shutdown = signals::shutdown()?;
-    let upstream_tls = tls::upstream(&settings.server.tls)?;
+    let reloads = reload::signals()?;
+    let upstream_tls = tls::upstream(&settings.upstream_tls)?;
     let identity = tls::given_identity(&settings.client_tls)?;
-    let (listeners, socket_file) = listen(&settings).await?;
+    let (listeners, socket_files) = listen(&settings.listeners).await?;
     let admin = admin_listener(settings.admin.as_ref()).await?;
-    let way = Way::to(&settings.server, upstream_tls.clone())?;
-    let opts = tokio::select! {
-        checked = startup::check(&settings.server, way.opts.clone(), settings.strategy) => checked?,
-        () = signals::requested(shutdown.clone()) => return Ok(()),
+    let deployed = match &settings.servers {
+        Servers::One(server) => {
+            deployment::one(&settings, server, upstream_tls.clone(), shutdown.clone()).await?
+        }
+        Servers::Routed(routing) => {
+            deployment::routed(&settings, routing, &upstream_tls, shutdown.clone()).await?
+        }
     };
+    let Some(deployment) = deployed else {
+        return Ok(());
+    };
+    // After all that may keep it from starting: what is said here is of interest only then.
+    let max_clients = descriptors::provide_for(settings.max_clients)?;
     let client_tls = tls::clients(&settings.client_tls, identity)?;
-    info!(server = %settings.server, strategy = ?settings.strategy, keep_old_table = ?settings.keep_old_table, "starting");
-    let gate = Gate::default();
-    let bridge = Bridge::start(&settings, opts, gate.clone()).await?;
-    announce(&listeners, socket_file.as_ref())?;
-    let source: Arc<dyn StatusSource> = Arc::clone(&bridge) as _;
-    let admin = serve_admin(settings.admin, admin, source, shutdown.clone());
-    let upstream = Upstream::Tcp {
-        host: settings.server.host.clone(),
-        port: settings.server.port,
-    };
+    tokio::spawn(reload::whenever_asked(
+        reloads,
+        settings.client_tls.clone(),
+        client_tls.clone(),
+    ));
+    announce(&listeners, &socket_files)?;
+    let admin = serve_admin(settings.admin, admin, deployment.status.clone(), shutdown.clone());
     let config = ProxyConfig {
+        upstream: deployment.upstream.clone(),
         upstream_tls,
         client_tls,
-        ..ProxyConfig::new(upstream)
+        proxy_networks: settings.proxy_networks.clone(),
+        upstream_proxy_protocol: settings.upstream_proxy_protocol,
+        max_clients,
+        shutdown_grace: settings.drain_timeout,
+        ..ProxyConfig::routed()
     };
-    alterego_proxy::run(listeners, config, bridge, gate, signals::requested(shutdown)).await;
+    let router = deployment.router.clone();
+    alterego_proxy::run_routed(listeners, config, router, signals::requested(shutdown)).await;
+    if timeout(REST_LIMIT, deployment.status.rest()).await.is_err() {
+        warn!("a migration is at its cut-over; the next start looks how far it came");
+    }
     if let Some(admin) = admin {
         admin.await.context("the admin endpoint failed")?;
     }
@@ -64,29 +81,32 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Listens where clients connect. The guard of the socket's file must live as long as the listener.
-async fn listen(settings: &Settings) -> anyhow::Result<(Listeners, Option<SocketFile>)> {
-    let tcp = TcpListener::bind(settings.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", settings.listen))?;
-    let Some(path) = &settings.socket else {
-        return Ok((
-            Listeners {
-                tcp: Some(tcp),
-                unix: None,
-            },
-            None,
-        ));
-    };
-    let (unix, file) = bind_unix(path, CLIENT_SOCKET_MODE)
-        .with_context(|| format!("cannot listen on {}", path.display()))?;
-    Ok((
-        Listeners {
-            tcp: Some(tcp),
-            unix: Some(unix),
-        },
-        Some(file),
-    ))
+/// Listens where clients connect. The guards of the sockets' files must live as long as the listeners.
+async fn listen(settings: &[ListenerSettings]) -> anyhow::Result<(Vec<Listeners>, Vec<SocketFile>)> {
+    let mut listeners = Vec::new();
+    let mut files = Vec::new();
+    for listener in settings {
+        let tcp = match listener.address {
+            Some(address) => Some(
+                TcpListener::bind(address)
+                    .await
+                    .with_context(|| format!("cannot listen on {address}"))?,
+            ),
+            None => None,
+        };
+        let unix = match &listener.socket {
+            Some(path) => {
+                let (unix, file) = bind_unix(path, CLIENT_SOCKET_MODE)
+                    .with_context(|| format!("cannot listen on {}", path.display()))?;
+                files.push(file);
+                Some(unix)
+            }
+            None => None,
+        };
+        let name = Arc::from(listener.name.as_str());
+        listeners.push(Listeners { name, tcp, unix });
+    }
+    Ok((listeners, files))
 }
 
 async fn admin_listener(admin: Option<&AdminSettings>) -> anyhow::Result<Option<Listener>> {
@@ -101,11 +121,13 @@ async fn admin_listener(admin: Option<&AdminSettings>) -> anyhow::Result<Option<
 }
 
 /// Says where clients connect; whoever started the process on port 0 learns the port here.
-fn announce(listeners: &Listeners, socket: Option<&SocketFile>) -> anyhow::Result<()> {
-    if let Some(tcp) = &listeners.tcp {
-        info!(addr = %tcp.local_addr()?, "listening");
+fn announce(listeners: &[Listeners], sockets: &[SocketFile]) -> anyhow::Result<()> {
+    for listener in listeners {
+        if let Some(tcp) = &listener.tcp {
+            info!(addr = %tcp.local_addr()?, listener = &*listener.name, "listening");
+        }
     }
-    if let Some(file) = socket {
+    for file in sockets {
         info!(socket = %file.path().display(), "listening");
     }
     Ok(())

@@ -10,21 +10,22 @@ use alterego_engine::session::{SessionSettings, Upstream};
 use alterego_engine::{Flavor, TableName};
 use alterego_proxy::gate::{self, Gate};
 use alterego_proxy::hooks::{
-    Answer, Attempt, ClientSession, Grid, Held, Hooks, Progress, Question, ReadMode, Request, Verdict,
+    Answer, Attempt, ClientSession, Grid, Held, Hooks, Latch, Progress, Question, ReadMode, Request, Verdict,
     Warning,
 };
 use async_trait::async_trait;
 use mysql_async::Opts;
+use mysql_async::prelude::Queryable;
 use tokio::runtime::Handle;
 
 use crate::cli::{Settings, Strategy};
-use crate::status::StatusSource;
 
 /// The proxy's hooks, carried out by the engine.
 ///
 /// Sessions run on threads that only relay, so what they ask of the engine is done on the runtime it was started on.
 pub(crate) struct Bridge {
     engine: Arc<Engine>,
+    upstream: Upstream,
     runtime: Handle,
     flavor: Flavor,
     strategy: Strategy,
@@ -33,8 +34,8 @@ pub(crate) struct Bridge {
 /// How often a MariaDB client's progress is looked at; the proxy sends it as seldom as the server would.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(500);
 
-/// A migration's stages as a client sees them: copying, verifying, cutting over.
-const STAGES: u8 = 3;
+/// A migration's stages as a client sees them: copying, building indexes, verifying, cutting over.
+const STAGES: u8 = 4;
 
 /// 1317, the server's answer to a killed statement.
 const QUERY_INTERRUPTED: u16 = 1317;
@@ -50,25 +51,17 @@ impl Bridge {
         let config = migration::Config {
             keep_old_table: settings.keep_old_table,
         };
-        let engine = Engine::new(upstream, Arc::new(ProxyGate(gate)), config);
+        let engine = Engine::new(upstream.clone(), Arc::new(ProxyGate(gate)), config);
         if settings.strategy != Strategy::Native {
             engine.resume().await?;
         }
         Ok(Arc::new(Self {
             engine: Arc::new(engine),
+            upstream,
             runtime: Handle::current(),
             flavor,
             strategy: settings.strategy,
         }))
-    }
-
-    async fn grid(&self) -> Grid {
-        let engine = Arc::clone(&self.engine);
-        let statuses = self.at_home(async move { engine.statuses().await }).await;
-        Grid {
-            columns: migration::COLUMNS.map(str::to_owned).to_vec(),
-            rows: statuses.iter().map(Status::cells).collect(),
-        }
     }
 
     /// Runs `work` on the engine's runtime, and what it spawns stays there.
@@ -142,15 +135,38 @@ impl Hooks for Bridge {
         }
     }
 
+    async fn rest(&self) {
+        self.engine.rest().await;
+    }
+
+    async fn latch(&self, name: &str) -> Option<Latch> {
+        const IDLE_MAX: &str = "SET SESSION wait_timeout=31536000";
+        let mut conn = self.upstream.control().await.ok()?;
+        conn.query_drop(IDLE_MAX).await.ok()?;
+        let taken: Option<u8> = conn
+            .exec_first("SELECT GET_LOCK(?, 0)", (name,))
+            .await
+            .ok()
+            .flatten()?;
+        // The server gives the lock back when the connection closes.
+        (taken == Some(1)).then(|| Box::new(conn) as Latch)
+    }
+
     async fn migrations(&self) -> Grid {
-        self.grid().await
+        let engine = Arc::clone(&self.engine);
+        let statuses = self.at_home(async move { engine.statuses().await }).await;
+        Grid {
+            rows: statuses.iter().map(Status::cells).collect(),
+            ..no_migrations()
+        }
     }
 }
 
-#[async_trait]
-impl StatusSource for Bridge {
-    async fn migrations(&self) -> Grid {
-        self.grid().await
+/// What is shown where no server is known that could have migrations.
+pub(crate) fn no_migrations() -> Grid {
+    Grid {
+        columns: migration::COLUMNS.map(str::to_owned).to_vec(),
+        rows: Vec::new(),
     }
 }
 
@@ -218,8 +234,9 @@ fn altered_answer(altered: Altered, max_warnings: u32) -> Answer {
 
 fn progress(status: &Status) -> Progress {
     let (stage, stage_number, percent) = match status.phase {
-        Phase::Verifying => ("verifying", 2, share(status.rows_verified, status.rows_estimated)),
-        Phase::CuttingOver | Phase::Swapped | Phase::Done => ("cutting over", 3, 0.0),
+        Phase::Indexing => ("building indexes", 2, 0.0),
+        Phase::Verifying => ("verifying", 3, share(status.rows_verified, status.rows_estimated)),
+        Phase::CuttingOver | Phase::Swapped | Phase::Done => ("cutting over", 4, 0.0),
         _ => (
             "copying rows",
             1,

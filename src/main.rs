@@ -4,9 +4,16 @@ mod admin;
 mod app;
 mod bridge;
 mod cli;
+mod config_file;
+mod deployment;
+mod descriptors;
+mod health;
 mod listener;
+mod missing_writes;
+mod reload;
 mod signals;
 mod startup;
+mod state_folder;
 mod status;
 mod tls;
 
@@ -28,24 +35,32 @@ fn main() -> ExitCode {
             eprintln!("alterego: {error} (see alterego --help)");
             ExitCode::from(WRONG_USAGE)
         }
-        cli::Parsed::Run(settings) => match run(*settings) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                for line in format!("{error:#}").lines() {
-                    eprintln!("alterego: {line}");
-                }
-                ExitCode::FAILURE
+        cli::Parsed::Run(settings) => {
+            log_to_stderr();
+            match in_runtime(app::run(*settings)) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failed(&error, ExitCode::FAILURE),
             }
+        }
+        cli::Parsed::MissingWrites(servers) => match in_runtime(missing_writes::run(&servers)) {
+            Ok(missing) => missing.report(),
+            Err(error) => failed(&error, ExitCode::from(missing_writes::UNKNOWN)),
         },
     }
 }
 
-fn run(settings: cli::Settings) -> anyhow::Result<()> {
-    log_to_stderr();
+fn in_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?
-        .block_on(app::run(settings))
+        .block_on(work)
+}
+
+fn failed(error: &anyhow::Error, status: ExitCode) -> ExitCode {
+    for line in format!("{error:#}").lines() {
+        eprintln!("alterego: {line}");
+    }
+    status
 }
 
 /// One line an event; what is logged is chosen by `ALTEREGO_LOG`.

@@ -62,6 +62,36 @@ fn wrong_usage_is_status_2() {
 }
 
 #[test]
+fn a_tool_reads_its_own_arguments() {
+    const SERVER: &str = "mysql://root:hunter2@127.0.0.1:1";
+    check(&["missing-writes"], 2, "URL_A");
+    check(&["missing-writes", SERVER], 2, "URL_B");
+    check(
+        &["missing-writes", SERVER, SERVER, SERVER],
+        2,
+        "unexpected argument",
+    );
+    check(
+        &["missing-writes", SERVER, SERVER, "--listen", "x"],
+        2,
+        "--listen",
+    );
+    check(
+        &["missing-writes", SERVER, "root:hunter2@h"],
+        2,
+        "mysql://user[:password]@host[:port]",
+    );
+    check(
+        &["missing-writes", SERVER, SERVER],
+        2,
+        "cannot reach the server at 127.0.0.1:1",
+    );
+    let help = alterego(&["missing-writes", "--help"]);
+    let text = String::from_utf8_lossy(&help.stdout).into_owned();
+    assert!(help.status.success() && text.contains("exit status"), "{text}");
+}
+
+#[test]
 fn what_fails_later_is_status_1() {
     let free = ["--listen", "127.0.0.1:0"];
     // Nothing listens on port 1.

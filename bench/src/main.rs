@@ -4,6 +4,7 @@
 //! compared is measured in the same run.
 
 mod alter;
+mod clients;
 mod copy;
 mod cpu;
 mod demo;
@@ -27,6 +28,8 @@ struct Args {
 enum Command {
     /// A plain ALTER TABLE on a busy table of a million rows, and proof that nothing was lost.
     Demo(demo::Args),
+    /// The memory of idle clients, with active ones beside them.
+    Clients(clients::Args),
     /// The rate of the row copy beside the server's own ALTER (and gh-ost's, if GH_OST names it).
     Copy(copy::Args),
     /// What relaying a query costs beside HAProxy and MySQL Router.
@@ -39,6 +42,7 @@ async fn main() -> ExitCode {
     let work = async {
         match args.command {
             Command::Demo(args) => demo::run(args).await,
+            Command::Clients(args) => clients::run(args).await,
             Command::Copy(args) => copy::run(args).await,
             Command::Relay(args) => relay::run(args).await,
         }

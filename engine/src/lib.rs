@@ -16,8 +16,12 @@ pub mod error;
 pub mod failpoint;
 pub mod flavor;
 pub mod follower;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod ghost;
 pub mod ident;
+mod indexes;
 pub mod key;
 pub mod mapping;
 pub mod migration;

@@ -15,6 +15,8 @@ use crate::Result;
 pub(crate) struct Process {
     /// Its connection id.
     pub(crate) id: u64,
+    /// Its account's name.
+    pub(crate) user: String,
     /// `Query`, `Execute`, `Sleep`, …
     pub(crate) command: String,
     /// For how long it has been in its state, in seconds.
@@ -44,6 +46,7 @@ pub(crate) async fn processes(conn: &mut Conn) -> Result<Vec<Process>> {
 fn process(mut row: Row) -> Option<Process> {
     Some(Process {
         id: row.take("Id")?,
+        user: text(&mut row, "User"),
         command: text(&mut row, "Command"),
         // A session that waits for its clock to be set right may show a negative time.
         seconds: row.take_opt::<u64, _>("Time").and_then(Result::ok).unwrap_or(0),

@@ -3,6 +3,8 @@
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+use crate::config::Upstream;
+
 /// How a session reads SQL text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReadMode {
@@ -81,6 +83,8 @@ pub struct Request {
     pub table: String,
     /// The session's settings.
     pub session: ClientSession,
+    /// The server that was asked, where there are several.
+    pub upstream: Option<Upstream>,
 }
 
 /// One line of `SHOW WARNINGS`.
@@ -155,6 +159,9 @@ pub struct Grid {
     pub rows: Vec<Vec<Option<String>>>,
 }
 
+/// A lock that is given back when this is dropped.
+pub type Latch = Box<dyn Send + Sync>;
+
 /// Whoever carries out schema changes.
 #[async_trait]
 pub trait Hooks: Send + Sync + 'static {
@@ -165,6 +172,15 @@ pub trait Hooks: Send + Sync + 'static {
     /// Carries out a schema change. Dropping the future detaches the client from it and does not end it.
     async fn alter(&self, request: Request, held: Held) -> Answer;
 
+    /// Takes the server's user lock `name` (`GET_LOCK`) on a connection of its own, and holds it until the latch is dropped.
+    /// `None` if that cannot be done.
+    async fn latch(&self, _name: &str) -> Option<Latch> {
+        None
+    }
+
     /// The rows of `SHOW MIGRATIONS`.
     async fn migrations(&self) -> Grid;
+
+    /// The process ends: what is under way comes to rest where the next process can take it up.
+    async fn rest(&self) {}
 }

@@ -4,13 +4,17 @@
 //! change is shown to the [`hooks::Hooks`]; this crate knows nothing of how one is carried out.
 //!
 //! `listener` accepts, `session` relays one client, `intercept` does what a caught statement needs, and `protocol`
-//! knows the bytes. Passwords pass through and are not kept.
+//! knows the bytes. `routing` chooses a server for each client where there are several. Passwords pass through and are not kept.
 
 mod config;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod gate;
 pub mod hooks;
 mod intercept;
 mod listener;
+mod peer;
 mod protocol;
 pub mod routing;
 mod session;
@@ -22,5 +26,6 @@ mod workers;
 
 pub use config::{Listeners, ProxyConfig, Upstream};
 pub use gate::Gate;
-pub use listener::run;
+pub use listener::{run, run_routed};
+pub use peer::{NoNetworks, ProxyNetworks};
 pub use upstream::UNREACHABLE;

@@ -1,7 +1,8 @@
 //! Tells one session to stop, without a lock that all sessions share on their hot path.
 
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Context;
+use std::task::{Context, Poll};
 
 use futures_util::task::AtomicWaker;
 
@@ -22,6 +23,18 @@ impl Stop {
     /// Whether the session is to stop.
     pub(crate) fn is_asked(&self) -> bool {
         self.asked.load(Ordering::Acquire)
+    }
+
+    /// Completes when the session is to stop.
+    pub(crate) async fn asked(&self) {
+        poll_fn(|cx| {
+            if self.poll_asked(cx) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+        .await;
     }
 
     /// As `is_asked`, and wakes the task when it becomes so.

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -23,10 +24,11 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
-    /// Wraps a TCP connection and turns Nagle's algorithm off: a relay writes whole packets, and waiting to fill
-    /// a segment would only delay them.
+    /// Wraps a TCP connection. Nagle's algorithm is off: a relay writes whole packets, and waiting to fill a segment would
+    /// only delay them. Keep-alive is on, as a server has it: a machine that vanished is noticed some day.
     pub(crate) fn tcp(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
+        SockRef::from(&stream).set_keepalive(true)?;
         Ok(Self::Tcp(stream))
     }
 
@@ -41,6 +43,16 @@ impl Stream {
 
     pub(crate) fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))
+    }
+
+    /// Whether a read may have something to say; without asking the system, and without a buffer.
+    pub(crate) fn poll_may_read(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Tcp(stream) => stream.poll_read_ready(cx).map(drop),
+            Self::Unix(stream) => stream.poll_read_ready(cx).map(drop),
+            // What was decrypted may be waiting in memory.
+            Self::Tls(_) | Self::Closed => Poll::Ready(()),
+        }
     }
 
     /// Whether it is a unix socket, inside TLS or not.

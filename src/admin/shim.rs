@@ -37,6 +37,8 @@ impl<W: AsyncWrite + Send + Unpin> AsyncMysqlShim<W> for Shim {
     async fn on_query<'a>(&'a mut self, query: &'a str, results: QueryResultWriter<'a, W>) -> io::Result<()> {
         match statement::understand(query, &self.session) {
             Ok(Statement::ShowMigrations) => write(&self.source.migrations().await, results).await,
+            Ok(Statement::ShowRoutes) => write(&self.source.routes(), results).await,
+            Ok(Statement::ShowUpstreams) => write(&self.source.upstreams(), results).await,
             Ok(Statement::Rows(grid)) => write(&grid, results).await,
             Ok(Statement::Accepted) => {
                 let ok = OkResponse {
@@ -51,7 +53,11 @@ impl<W: AsyncWrite + Send + Unpin> AsyncMysqlShim<W> for Shim {
                     .error(ErrorKind::ER_UNKNOWN_SYSTEM_VARIABLE, text.as_bytes())
                     .await
             }
-            Err(Wrong::Unknown) => results.error(ErrorKind::ER_NOT_SUPPORTED_YET, UNKNOWN).await,
+            Err(Wrong::Unknown) => match self.source.accept(query).await {
+                Some(Ok(text)) => write(&statement::said(text), results).await,
+                Some(Err(text)) => results.error(ErrorKind::ER_UNKNOWN_ERROR, text.as_bytes()).await,
+                None => results.error(ErrorKind::ER_NOT_SUPPORTED_YET, UNKNOWN).await,
+            },
         }
     }
 

@@ -4,12 +4,17 @@ use alterego_proxy::hooks::Grid;
 
 use super::select;
 use super::variables::{self, Session};
+use crate::health::FORM;
 
 /// A statement that was understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Statement {
-    /// The rows come from the status source.
+    /// The rows come from the status source, as those below.
     ShowMigrations,
+    /// Who goes where.
+    ShowRoutes,
+    /// What is known of the servers.
+    ShowUpstreams,
     /// The rows are known already.
     Rows(Grid),
     /// Settings of a session that has none: taken without effect, because drivers begin with them.
@@ -36,6 +41,8 @@ pub(super) fn understand(text: &str, session: &Session) -> Result<Statement, Wro
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["SHOW", "MIGRATIONS"] => Ok(Statement::ShowMigrations),
+        ["SHOW", "ROUTES"] => Ok(Statement::ShowRoutes),
+        ["SHOW", "UPSTREAMS"] => Ok(Statement::ShowUpstreams),
         ["SHOW", "WARNINGS" | "ERRORS", ..] => Ok(Statement::Rows(grid(&["Level", "Code", "Message"]))),
         ["SHOW", "VARIABLES", ..] | ["SHOW", "GLOBAL" | "SESSION" | "LOCAL", "VARIABLES", ..] => {
             Ok(Statement::Rows(show_variables(text, session)))
@@ -102,6 +109,9 @@ fn help() -> Grid {
     let mut rows = grid(&["statement", "what it does"]);
     for (statement, what) in [
         ("SHOW MIGRATIONS", "the schema changes under way and lately ended"),
+        ("SHOW ROUTES", "the rules that say which connection goes where"),
+        ("SHOW UPSTREAMS", "the servers, what they are and how they do"),
+        (FORM, "lets a server be the primary though it lacks those"),
         (
             "SHOW VARIABLES [LIKE '...']",
             "what this endpoint tells drivers about itself",
@@ -112,6 +122,14 @@ fn help() -> Grid {
             .push(vec![Some(statement.to_owned()), Some(what.to_owned())]);
     }
     rows
+}
+
+/// One row with one text.
+pub(super) fn said(text: String) -> Grid {
+    Grid {
+        rows: vec![vec![Some(text)]],
+        ..grid(&["message"])
+    }
 }
 
 fn grid(columns: &[&str]) -> Grid {
@@ -134,6 +152,8 @@ mod tests {
         let check = |text: &str, expected: &str| {
             let found = match understand(text, &session) {
                 Ok(Statement::ShowMigrations) => "migrations".to_owned(),
+                Ok(Statement::ShowRoutes) => "routes".to_owned(),
+                Ok(Statement::ShowUpstreams) => "upstreams".to_owned(),
                 Ok(Statement::Accepted) => "accepted".to_owned(),
                 Ok(Statement::Rows(grid)) => format!("{} x {}", grid.columns.len(), grid.rows.len()),
                 Err(wrong) => format!("{wrong:?}"),
@@ -142,12 +162,14 @@ mod tests {
         };
         check("show migrations", "migrations");
         check("/* who */ -- why\n SHOW\n  MIGRATIONS ;\0", "migrations");
+        check("show routes", "routes");
+        check("SHOW UPSTREAMS;", "upstreams");
         check("SHOW MIGRATIONS LIKE 'x'", "Unknown");
         check("show warnings limit 3", "3 x 0");
         check("SHOW VARIABLES LIKE 'version'", "2 x 1");
         check("SHOW SESSION VARIABLES LIKE \"ver%\"", "2 x 2");
         check("SET NAMES utf8mb4", "accepted");
-        check("help 'contents'", "2 x 3");
+        check("help 'contents'", "2 x 6");
         check("select @@version_comment limit 1", "1 x 1");
         check("select @@nothing", "Variable(\"nothing\")");
         check("SELECT * FROM t", "Unknown");

@@ -22,6 +22,25 @@ impl StatusSource for Two {
             ],
         }
     }
+
+    fn routes(&self) -> Grid {
+        one("route")
+    }
+
+    fn upstreams(&self) -> Grid {
+        one("upstream")
+    }
+
+    async fn accept(&self, _: &str) -> Option<Result<String, String>> {
+        None
+    }
+}
+
+fn one(name: &str) -> Grid {
+    Grid {
+        columns: vec![name.to_owned()],
+        rows: vec![vec![Some(format!("a {name}"))]],
+    }
 }
 
 /// An endpoint on a free port, and how to reach it.
@@ -61,6 +80,10 @@ async fn a_client_logs_in_and_asks() {
             ("2".to_owned(), None)
         ]
     );
+    for name in ["route", "upstream"] {
+        let found: Option<String> = conn.query_first(format!("SHOW {name}S")).await.unwrap();
+        assert_eq!(found, Some(format!("a {name}")));
+    }
     let error = conn.query_drop("DROP TABLE t").await.unwrap_err();
     assert!(error.to_string().contains("HELP"), "{error}");
     let error = conn.exec_drop("SELECT 1", ()).await.unwrap_err();

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use alterego_proxy::ProxyNetworks;
 use clap::Parser;
 
 use super::Strategy;
@@ -23,6 +24,12 @@ Examples:
 
   ALTEREGO_ADMIN_PASSWORD=… alterego mysql://migrator@db --admin unix:/run/alterego/admin.sock
       `SHOW MIGRATIONS` also answers on a socket of its own, even while the server is down.
+
+  alterego --config /etc/alterego.toml
+      Several servers; which one a client is connected to is said by rules in the file.
+
+Tools (see `alterego TOOL --help`):
+  missing-writes URL_A URL_B    Whether a server has every transaction of another one
 
 Environment:
   ALTEREGO_URL             The server's URL, when none is typed
@@ -55,6 +62,12 @@ pub(crate) struct LowArgs {
     #[arg(long, value_name = "PATH", help_heading = "Server")]
     pub(crate) defaults_file: Option<PathBuf>,
 
+    /// A file with several servers: groups of them, listeners, and rules that say which connection goes where.
+    ///
+    /// It takes the place of the URL. The README has an example.
+    #[arg(long, value_name = "FILE", help_heading = "Server")]
+    pub(crate) config: Option<PathBuf>,
+
     /// How the connections to the server are protected, named as in MySQL's clients.
     ///
     /// By default PREFERRED, or VERIFY_CA if --tls-ca is given. It holds for alterego's own connections and for those it
@@ -72,18 +85,45 @@ pub(crate) struct LowArgs {
     #[arg(long, value_name = "FILE", help_heading = "Server")]
     pub(crate) tls_ca: Option<PathBuf>,
 
-    /// Where clients connect; port 0 takes a free one.
-    #[arg(
-        long,
-        value_name = "ADDR:PORT",
-        default_value = "127.0.0.1:3307",
-        help_heading = "Clients"
-    )]
-    pub(crate) listen: String,
+    /// Tells the server by the PROXY protocol where each client comes from.
+    ///
+    /// For MariaDB only, with this machine in its proxy_protocol_networks: it then shows the client's address and matches
+    /// accounts by it. Other servers take the header for a broken packet.
+    #[arg(long, help_heading = "Server")]
+    pub(crate) upstream_proxy_protocol: bool,
+
+    /// Where clients connect; port 0 takes a free one [default: 127.0.0.1:3307].
+    #[arg(long, value_name = "ADDR:PORT", help_heading = "Clients")]
+    pub(crate) listen: Option<String>,
 
     /// A unix socket where clients connect, too.
     #[arg(long, value_name = "PATH", help_heading = "Clients")]
     pub(crate) socket: Option<PathBuf>,
+
+    /// Whose connections may begin with a PROXY protocol header, for example 10.2.0.0/16,localhost.
+    ///
+    /// None by default: whoever may send one may pass for a client from anywhere. Named and written as in MariaDB; both
+    /// versions of the header are taken, and it is not required.
+    #[arg(
+        long,
+        value_name = "NETWORKS",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "Clients"
+    )]
+    pub(crate) proxy_protocol_networks: ProxyNetworks,
+
+    /// How many clients may be connected; the next one gets error 1040, "Too many connections".
+    ///
+    /// By default 10000, or fewer if the process may not open as many files: each client takes two.
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Clients")]
+    pub(crate) max_clients: Option<u32>,
+
+    /// How long clients may finish their transactions when alterego is asked to end.
+    ///
+    /// A second SIGTERM or SIGINT ends it at once.
+    #[arg(long, value_name = "DURATION", default_value = "25s", value_parser = duration::parse, help_heading = "Clients")]
+    pub(crate) drain_timeout: Duration,
 
     /// Whether clients use TLS.
     #[arg(

@@ -1,18 +1,25 @@
 //! The command line: what was typed ([`LowArgs`]) becomes what is meant ([`Settings`]).
 
-mod duration;
+pub(crate) mod duration;
 mod low;
+mod missing_writes;
 mod option_file;
 mod secret;
-mod server_url;
+pub(crate) mod server_url;
 mod settings;
 mod tls;
 mod usage;
 
 pub(crate) use low::LowArgs;
+pub(crate) use missing_writes::MissingWrites;
 pub(crate) use secret::Secret;
-pub(crate) use settings::{AdminSettings, Bind, Environment, ServerAddress, Settings, Strategy};
+pub(crate) use settings::{
+    AdminSettings, Bind, DEFAULT_PORT, Environment, ListenerSettings, ServerAddress, Servers, Settings,
+    Strategy, password_file,
+};
 pub(crate) use tls::{ClientMode, ClientSettings, UpstreamSettings};
+
+use std::ffi::OsString;
 
 use clap::Parser;
 
@@ -21,6 +28,8 @@ use clap::Parser;
 pub(crate) enum Parsed {
     /// Run with these settings.
     Run(Box<Settings>),
+    /// Compare what two servers have.
+    MissingWrites(Box<MissingWrites>),
     /// Print this on stdout and end well (`--help`, `--version`).
     Print(clap::Error),
     /// Print this one line on stderr and end with the status for wrong usage.
@@ -29,13 +38,28 @@ pub(crate) enum Parsed {
 
 /// Reads the process's command line and environment.
 pub(crate) fn parse() -> Parsed {
-    let low = match LowArgs::try_parse() {
-        Ok(low) => low,
-        Err(error) if error.use_stderr() => return Parsed::Wrong(usage::one_line(&error)),
-        Err(help) => return Parsed::Print(help),
+    let typed: Vec<OsString> = std::env::args_os().collect();
+    let environment = Environment::of_process();
+    // A tool's name is no URL, so nobody can mean a server by it.
+    let parsed = match typed.get(1).and_then(|first| first.to_str()) {
+        Some("missing-writes") => read(typed.iter().skip(1), |low| {
+            MissingWrites::from_low(low, &environment).map(|servers| Parsed::MissingWrites(Box::new(servers)))
+        }),
+        _ => read(&typed, |low| {
+            Settings::from_low(low, &environment).map(|settings| Parsed::Run(Box::new(settings)))
+        }),
     };
-    match Settings::from_low(low, &Environment::of_process()) {
-        Ok(settings) => Parsed::Run(Box::new(settings)),
-        Err(error) => Parsed::Wrong(error),
+    parsed.unwrap_or_else(Parsed::Wrong)
+}
+
+/// What was typed, and then what is meant by it.
+fn read<'a, T: Parser>(
+    typed: impl IntoIterator<Item = &'a OsString>,
+    meant: impl FnOnce(T) -> Result<Parsed, String>,
+) -> Result<Parsed, String> {
+    match T::try_parse_from(typed) {
+        Ok(low) => meant(low),
+        Err(error) if error.use_stderr() => Err(usage::one_line(&error)),
+        Err(help) => Ok(Parsed::Print(help)),
     }
 }

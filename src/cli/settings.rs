@@ -7,13 +7,17 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use alterego_proxy::ProxyNetworks;
 use mysql_async::OptsBuilder;
 
 use super::low::LowArgs;
 use super::server_url::{self, ServerUrl};
 use super::{ClientSettings, Secret, UpstreamSettings, option_file};
+use crate::config_file::{self, Account, Routing};
 
-const DEFAULT_PORT: u16 = 3306;
+/// A server's port where none is said.
+pub(crate) const DEFAULT_PORT: u16 = 3306;
+const DEFAULT_LISTEN: &str = "127.0.0.1:3307";
 
 /// How schema changes are carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -29,20 +33,48 @@ pub(crate) enum Strategy {
 /// What the process is to do.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// The server.
-    pub(crate) server: ServerAddress,
+    /// The server, or the servers.
+    pub(crate) servers: Servers,
+    /// TLS towards servers.
+    pub(crate) upstream_tls: UpstreamSettings,
     /// TLS towards clients.
     pub(crate) client_tls: ClientSettings,
-    /// Where clients connect by TCP.
-    pub(crate) listen: SocketAddr,
-    /// Where clients connect by unix socket.
-    pub(crate) socket: Option<PathBuf>,
+    /// Where clients connect.
+    pub(crate) listeners: Vec<ListenerSettings>,
+    /// Whether servers are told where clients come from.
+    pub(crate) upstream_proxy_protocol: bool,
+    /// Whose connections may begin with a PROXY protocol header.
+    pub(crate) proxy_networks: ProxyNetworks,
+    /// How many clients may be connected, if that was said.
+    pub(crate) max_clients: Option<u32>,
+    /// How long clients may finish at the end.
+    pub(crate) drain_timeout: Duration,
     /// How schema changes are carried out.
     pub(crate) strategy: Strategy,
     /// How long a replaced table is kept.
     pub(crate) keep_old_table: Duration,
     /// The admin endpoint, if there is to be one.
     pub(crate) admin: Option<AdminSettings>,
+}
+
+/// What is behind the process.
+#[derive(Clone, Debug)]
+pub(crate) enum Servers {
+    /// One server for every client.
+    One(ServerAddress),
+    /// Groups of servers, and rules.
+    Routed(Routing),
+}
+
+/// Where clients connect, by TCP, by unix socket, or either way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ListenerSettings {
+    /// The name by which rules know it.
+    pub(crate) name: String,
+    /// The TCP address.
+    pub(crate) address: Option<SocketAddr>,
+    /// The unix socket.
+    pub(crate) socket: Option<PathBuf>,
 }
 
 /// How to reach the server with alterego's own account.
@@ -61,6 +93,25 @@ pub(crate) struct ServerAddress {
 }
 
 impl ServerAddress {
+    /// The server that a URL names in full, but for a password that may be in the environment.
+    pub(super) fn of_url(
+        text: &str,
+        environment: &Environment,
+        tls: UpstreamSettings,
+    ) -> Result<Self, String> {
+        let url = server_url::parse(text)?;
+        Ok(Self {
+            user: url.user.ok_or("the account is missing: mysql://USER@host")?,
+            password: url
+                .password
+                .or_else(|| environment.password.clone())
+                .unwrap_or_default(),
+            host: url.host.ok_or("the server is missing: mysql://user@HOST")?,
+            port: url.port.unwrap_or(DEFAULT_PORT),
+            tls,
+        })
+    }
+
     /// As the client library takes it, without TLS.
     pub(crate) fn opts(&self) -> OptsBuilder {
         let password = (!self.password.is_empty()).then(|| self.password.expose().to_owned());
@@ -132,32 +183,85 @@ impl Settings {
     /// # Errors
     /// One line that says what is wrong or missing.
     pub(crate) fn from_low(low: LowArgs, environment: &Environment) -> Result<Self, String> {
+        let upstream_tls = UpstreamSettings::from_low(&low)?;
+        let (servers, listeners) = match &low.config {
+            Some(path) => configured(&low, environment, &upstream_tls, path)?,
+            None => (
+                Servers::One(server(&low, environment, &upstream_tls)?),
+                vec![listener(&low)?],
+            ),
+        };
         Ok(Self {
-            server: server(&low, environment)?,
+            servers,
+            upstream_tls,
             client_tls: ClientSettings::from_low(&low)?,
             admin: admin(&low, environment)?,
-            listen: low.listen.parse().map_err(|_| {
-                format!(
-                    "`--listen {}` is not an address with a port, for example 127.0.0.1:3307",
-                    low.listen
-                )
-            })?,
-            socket: low.socket,
+            listeners,
+            upstream_proxy_protocol: low.upstream_proxy_protocol,
+            proxy_networks: low.proxy_protocol_networks.clone(),
+            max_clients: low.max_clients,
+            drain_timeout: low.drain_timeout,
             strategy: low.strategy,
             keep_old_table: low.keep_old_table,
         })
     }
 }
 
-fn server(low: &LowArgs, environment: &Environment) -> Result<ServerAddress, String> {
+/// The listener of the command line.
+fn listener(low: &LowArgs) -> Result<ListenerSettings, String> {
+    let listen = low.listen.as_deref().unwrap_or(DEFAULT_LISTEN);
+    let address = listen.parse().map_err(|_| {
+        format!("`--listen {listen}` is not an address with a port, for example {DEFAULT_LISTEN}")
+    })?;
+    Ok(ListenerSettings {
+        name: "default".to_owned(),
+        address: Some(address),
+        socket: low.socket.clone(),
+    })
+}
+
+/// What the configuration file says, with the command line's listener if it has none.
+fn configured(
+    low: &LowArgs,
+    environment: &Environment,
+    tls: &UpstreamSettings,
+    path: &Path,
+) -> Result<(Servers, Vec<ListenerSettings>), String> {
+    if low.url.is_some() || environment.url.is_some() {
+        return Err("--config names the servers, so there is no place for a server's URL".to_owned());
+    }
+    let given = option_file(low)?;
+    let password_file = low.password_file.as_deref().map(password_file).transpose()?;
+    let password = password_file.or_else(|| environment.password.clone());
+    let account = Account {
+        user: given.user,
+        password: password.or(given.password),
+    };
+    let file = config_file::read(path, &account, tls)?;
+    let listeners = match file.listeners {
+        listeners if listeners.is_empty() => vec![listener(low)?],
+        _ if low.listen.is_some() || low.socket.is_some() => {
+            return Err(format!(
+                "--listen and --socket have no place beside the [[listener]] of {}",
+                path.display()
+            ));
+        }
+        listeners => listeners,
+    };
+    Ok((Servers::Routed(file.routing), listeners))
+}
+
+fn option_file(low: &LowArgs) -> Result<ServerUrl, String> {
+    let file = low.defaults_file.as_deref().map(option_file::read);
+    Ok(file.transpose()?.unwrap_or_default())
+}
+
+fn server(low: &LowArgs, environment: &Environment, tls: &UpstreamSettings) -> Result<ServerAddress, String> {
     let url = match low.url.as_ref().or(environment.url.as_ref()) {
         Some(text) => server_url::parse(text)?,
         None => ServerUrl::default(),
     };
-    let file = match &low.defaults_file {
-        Some(path) => option_file::read(path)?,
-        None => ServerUrl::default(),
-    };
+    let file = option_file(low)?;
     let password_file = low.password_file.as_deref().map(password_file).transpose()?;
     let password = url
         .password
@@ -172,11 +276,12 @@ fn server(low: &LowArgs, environment: &Environment) -> Result<ServerAddress, Str
             "the server is missing: alterego mysql://user@host[:port], or ALTEREGO_URL, or host in --defaults-file",
         )?,
         port: url.port.or(file.port).unwrap_or(DEFAULT_PORT),
-        tls: UpstreamSettings::from_low(low)?,
+        tls: tls.clone(),
     })
 }
 
-fn password_file(path: &Path) -> Result<Secret, String> {
+/// The first line of a file.
+pub(crate) fn password_file(path: &Path) -> Result<Secret, String> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| format!("cannot read the password file {}: {error}", path.display()))?;
     Ok(Secret::new(text.lines().next().unwrap_or_default()))
@@ -229,16 +334,25 @@ mod tests {
         Settings::from_low(low, environment)
     }
 
+    fn only_server(settings: &Settings) -> &ServerAddress {
+        match &settings.servers {
+            Servers::One(server) => server,
+            Servers::Routed(_) => panic!("there is a configuration file"),
+        }
+    }
+
     #[test]
     fn one_argument_is_a_deployment() {
         let settings = settings(&["mysql://u:p@db"], &Environment::default()).unwrap();
-        assert_eq!(settings.server.to_string(), "db:3306");
-        assert_eq!(settings.server.user, "u");
-        assert_eq!(settings.server.password.expose(), "p");
-        assert_eq!(settings.listen, "127.0.0.1:3307".parse().unwrap());
+        let server = only_server(&settings);
+        assert_eq!(server.to_string(), "db:3306");
+        assert_eq!(server.user, "u");
+        assert_eq!(server.password.expose(), "p");
+        let listener = &settings.listeners[0];
+        assert_eq!(listener.address, "127.0.0.1:3307".parse().ok());
         assert_eq!(settings.strategy, Strategy::Auto);
         assert_eq!(settings.keep_old_table, Duration::ZERO);
-        assert!(settings.admin.is_none() && settings.socket.is_none());
+        assert!(settings.admin.is_none() && listener.socket.is_none());
     }
 
     #[test]
@@ -255,7 +369,8 @@ mod tests {
             admin_password: None,
         };
         let check = |args: &[&str], environment: &Environment, expected: &str| {
-            let server = settings(args, environment).unwrap().server;
+            let settings = settings(args, environment).unwrap();
+            let server = only_server(&settings);
             assert_eq!(
                 format!("{}:{}@{server}", server.user, server.password.expose()),
                 expected
@@ -324,6 +439,34 @@ mod tests {
         check(
             &["mysql://u@h", "--password-file", "/nonexistent/x"],
             "/nonexistent/x",
+        );
+        check(&["--config", "/nonexistent/x"], "/nonexistent/x");
+        check(
+            &["mysql://u@h", "--config", "/nonexistent/x"],
+            "no place for a server's URL",
+        );
+    }
+
+    #[test]
+    fn the_file_and_the_command_line_say_where_clients_connect() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("alterego.toml");
+        let group = "[[group]]\nname = 'g'\nuser = 'u'\n[[group.server]]\naddress = 'db'\n";
+        let listeners = |text: &str, args: &[&str]| {
+            std::fs::write(&file, format!("{group}{text}")).unwrap();
+            let args = [&["--config", file.to_str().unwrap()], args].concat();
+            let settings = settings(&args, &Environment::default());
+            settings.map(|settings| settings.listeners)
+        };
+        let default = listeners("", &["--socket", "/s"]).unwrap();
+        assert_eq!(default[0].address, "127.0.0.1:3307".parse().ok());
+        assert_eq!(default[0].socket, Some("/s".into()));
+        let own = "[[listener]]\nname = 'a'\naddress = '127.0.0.1:1'\n";
+        assert_eq!(listeners(own, &[]).unwrap()[0].name, "a");
+        assert!(
+            listeners(own, &["--socket", "/s"])
+                .unwrap_err()
+                .contains("[[listener]]")
         );
     }
 }

@@ -70,8 +70,11 @@ pub(crate) struct ClientSettings {
 impl UpstreamSettings {
     /// As MySQL's clients read it: authorities alone ask for verification.
     pub(super) fn from_low(low: &LowArgs) -> Result<Self, String> {
-        let authorities = low.tls_ca.clone();
-        let mode = match (low.upstream_ssl_mode, &authorities) {
+        Self::new(low.upstream_ssl_mode, low.tls_ca.clone())
+    }
+
+    pub(super) fn new(mode: Option<UpstreamMode>, authorities: Option<PathBuf>) -> Result<Self, String> {
+        let mode = match (mode, &authorities) {
             (Some(mode), _) => SslMode::from(mode),
             (None, Some(_)) => SslMode::VerifyCa,
             (None, None) => SslMode::Preferred,

@@ -17,6 +17,8 @@ pub(super) struct Facts {
     pub(super) version: Option<ServerVersion>,
     /// `CURRENT_USER()`: the account as the server matched it.
     pub(super) account: String,
+    /// `@@proxy_protocol_networks`, where there is such a variable.
+    pub(super) proxy_networks: Option<String>,
     /// `@@log_bin`.
     pub(super) log_bin: bool,
     /// `@@binlog_format`; `ROW` where a server knows no other.
@@ -39,6 +41,7 @@ impl Facts {
         let named: Option<(String, String)> = conn.query_first("SELECT VERSION(), CURRENT_USER()").await?;
         (facts.version_text, facts.account) = named.unwrap_or_default();
         facts.version = ServerVersion::parse(&facts.version_text);
+        facts.proxy_networks = variable(conn, "proxy_protocol_networks").await?;
         if strategy == Strategy::Native {
             return Ok(facts);
         }

@@ -7,6 +7,7 @@ mod binlog;
 mod clock;
 mod facts;
 mod grants;
+mod proxy_protocol;
 mod role;
 mod version;
 
@@ -18,7 +19,7 @@ use anyhow::{Context, bail};
 use mysql_async::{Conn, DriverError, IoError, Opts};
 use tracing::warn;
 
-use crate::cli::{ServerAddress, Strategy};
+use crate::cli::{ServerAddress, Settings, Strategy};
 use facts::Facts;
 
 /// How long the server may take to answer the start-up checks.
@@ -77,8 +78,8 @@ impl std::fmt::Display for Unfit {
 ///
 /// # Errors
 /// The server is out of reach, refuses the account, or is unfit.
-pub(crate) async fn check(server: &ServerAddress, opts: Opts, strategy: Strategy) -> anyhow::Result<Opts> {
-    let (facts, opts) = tokio::time::timeout(PATIENCE, gather(server, opts, strategy))
+pub(crate) async fn check(settings: &Settings, server: &ServerAddress, opts: Opts) -> anyhow::Result<Opts> {
+    let (facts, opts) = tokio::time::timeout(PATIENCE, gather(server, opts, settings.strategy))
         .await
         .map_err(|_| {
             anyhow::anyhow!(
@@ -86,7 +87,8 @@ pub(crate) async fn check(server: &ServerAddress, opts: Opts, strategy: Strategy
                 PATIENCE.as_secs()
             )
         })??;
-    let (fatal, warnings): (Vec<_>, Vec<_>) = findings(&facts, strategy).into_iter().partition(|f| f.fatal);
+    let (fatal, warnings): (Vec<_>, Vec<_>) =
+        all_findings(&facts, settings).into_iter().partition(|f| f.fatal);
     for finding in warnings {
         warn!("{finding}");
     }
@@ -108,7 +110,11 @@ async fn gather(server: &ServerAddress, opts: Opts, strategy: Strategy) -> anyho
     Ok((facts, opts))
 }
 
-async fn connect(server: &ServerAddress, opts: Opts) -> anyhow::Result<Conn> {
+/// Connects with `opts`, or without TLS where that is only preferred.
+///
+/// # Errors
+/// The server is out of reach or refuses the account, in words that name it.
+pub(crate) async fn connect(server: &ServerAddress, opts: Opts) -> anyhow::Result<Conn> {
     let mut reached = Conn::new(opts).await;
     if server.tls.mode == SslMode::Preferred
         && let Err(mysql_async::Error::Driver(DriverError::NoClientSslFlagFromServer)) = reached
@@ -136,6 +142,14 @@ async fn connect(server: &ServerAddress, opts: Opts) -> anyhow::Result<Conn> {
         }
         Err(error) => bail!("cannot talk to the server at {server}: {error}"),
     }
+}
+
+fn all_findings(facts: &Facts, settings: &Settings) -> Vec<Finding> {
+    let mut found = findings(facts, settings.strategy);
+    if settings.upstream_proxy_protocol {
+        found.extend(proxy_protocol::check(facts));
+    }
+    found
 }
 
 /// What is wrong. With [`Strategy::Native`] nothing is asked of the server but that it is one.

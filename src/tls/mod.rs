@@ -35,6 +35,14 @@ pub(crate) fn given_identity(settings: &ClientSettings) -> anyhow::Result<Option
         .transpose()
 }
 
+/// The certificate as the files, or alterego's own folder, have it now.
+///
+/// # Errors
+/// They are unusable.
+pub(crate) fn identity(settings: &ClientSettings) -> anyhow::Result<Identity> {
+    given_identity(settings)?.map_or_else(own::identity, Ok)
+}
+
 /// TLS towards clients, with a certificate of alterego's own if none is given. That one may be made now, so this comes
 /// after all that can keep alterego from starting.
 ///

@@ -6,16 +6,17 @@
 //!
 //! Where nothing can be kept, the certificate is made anew at each start.
 
-use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use alterego_proxy::tls::Identity;
 use anyhow::{Context, anyhow};
 use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair};
 use tracing::{info, warn};
+
+use crate::state_folder;
 
 /// Certificate and key.
 const BOTH: &str = "tls.pem";
@@ -27,7 +28,7 @@ const CERTIFICATE: &str = "tls-cert.pem";
 /// # Errors
 /// The kept one is unusable, or none can be made.
 pub(crate) fn identity() -> anyhow::Result<Identity> {
-    let kept = match folder(|name| std::env::var_os(name)) {
+    let kept = match state_folder::find() {
         Some(folder) => kept(&folder).map(|pem| (folder, pem)),
         None => Err(io::Error::other("there is no home folder").into()),
     };
@@ -48,23 +49,6 @@ pub(crate) fn identity() -> anyhow::Result<Identity> {
             )?)
         }
     }
-}
-
-/// Where state is kept, as systemd or the desktop's rules say.
-fn folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    let absolute = |name: &str| {
-        variable(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    let state = || {
-        absolute("XDG_STATE_HOME")
-            .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
-            .map(|state| state.join("alterego"))
-    };
-    // systemd names all of a unit's folders, with colons between them.
-    let first = |all: OsString| std::env::split_paths(&all).next();
-    variable("STATE_DIRECTORY").and_then(first).or_else(state)
 }
 
 /// What the folder keeps, made now if it keeps nothing.
@@ -177,22 +161,5 @@ mod tests {
         assert!(kept(folder.path()).unwrap().contains(&first.key));
         let certificate = fs::read_to_string(folder.path().join(CERTIFICATE)).unwrap();
         assert_eq!(certificate, first.certificate);
-    }
-
-    #[test]
-    fn where_it_is_kept() {
-        let check = |variables: &[(&str, &str)], expected: Option<&str>| {
-            let found = folder(|name| {
-                let found = variables.iter().find(|(known, _)| *known == name);
-                found.map(|(_, value)| OsString::from(value))
-            });
-            assert_eq!(found, expected.map(PathBuf::from), "{variables:?}");
-        };
-        check(&[("HOME", "/h")], Some("/h/.local/state/alterego"));
-        check(&[("HOME", "/h"), ("XDG_STATE_HOME", "/s")], Some("/s/alterego"));
-        check(&[("HOME", "/h"), ("STATE_DIRECTORY", "/v")], Some("/v"));
-        check(&[("HOME", "/h"), ("STATE_DIRECTORY", "/v:/w")], Some("/v"));
-        check(&[("HOME", "h")], None);
-        check(&[], None);
     }
 }

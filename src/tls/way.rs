@@ -7,13 +7,11 @@
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use alterego_proxy::hooks::{Answer, Grid, Held, Hooks, ReadMode, Request, Verdict};
+use alterego_proxy::routing::ForwardAll;
 use alterego_proxy::tls::{SslMode, UpstreamTls};
 use alterego_proxy::{Gate, Listeners, ProxyConfig, Upstream};
 use anyhow::Context;
-use async_trait::async_trait;
 use mysql_async::{Opts, SslOpts};
 use tokio::task::JoinHandle;
 
@@ -75,8 +73,8 @@ impl Relay {
         let folder = Folder::make(&std::env::temp_dir())?;
         let (unix, file) = bind_unix(&folder.0.join("s"), 0o600)?;
         let listeners = Listeners {
-            tcp: None,
             unix: Some(unix),
+            ..Listeners::default()
         };
         let config = ProxyConfig {
             upstream_tls: tls,
@@ -88,7 +86,7 @@ impl Relay {
         let run = alterego_proxy::run(
             listeners,
             config,
-            Arc::new(ForwardAll),
+            ForwardAll::alone(),
             Gate::default(),
             std::future::pending(),
         );
@@ -122,28 +120,5 @@ impl Drop for Folder {
     fn drop(&mut self) {
         // What the system cleans up otherwise.
         let _ = std::fs::remove_dir(&self.0);
-    }
-}
-
-/// Hooks that want nothing.
-struct ForwardAll;
-
-#[async_trait]
-impl Hooks for ForwardAll {
-    fn inspect(&self, _: &str, _: ReadMode) -> Verdict {
-        Verdict::Unrelated
-    }
-
-    async fn alter(&self, _: Request, _: Held) -> Answer {
-        Answer::Native {
-            reason: "this is a connection of alterego's own".to_owned(),
-        }
-    }
-
-    async fn migrations(&self) -> Grid {
-        Grid {
-            columns: Vec::new(),
-            rows: Vec::new(),
-        }
     }
 }

@@ -144,6 +144,7 @@ async fn the_proxy_is_killed_in_mid_copy(flavor: Flavor) -> Result<()> {
 const FAILPOINTS: &[&str] = &[
     "accepted",
     "ghost_built",
+    "indexes_put_off",
     "prepared",
     "row_copy_chunk_committed",
     "row_copy_chunk_committed:4",
@@ -151,6 +152,8 @@ const FAILPOINTS: &[&str] = &[
     "applier_batch_committed:5",
     "checkpointed",
     "copied",
+    "settled",
+    "indexed",
     "verified",
     "cut_over_locked",
     "cut_over_drained",

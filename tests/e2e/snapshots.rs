@@ -82,6 +82,8 @@ async fn old_snapshots_are_refused_as_by_the_server(flavor: Flavor) -> Result<()
             Fate::Reads => told[0] == Ok(ROWS),
         };
         ensure!(expected, "{statements:?}: {told:?}");
+        let errors = [errors(&mut proxied).await?, errors(&mut native).await?];
+        ensure!(errors[0] == errors[1], "{statements:?}: {errors:?} errors");
         // The transaction itself goes on.
         proxied.query_drop("SELECT COUNT(*) FROM other").await?;
         proxied.query_drop("INSERT INTO t VALUES (0, 0)").await?;
@@ -101,6 +103,11 @@ async fn begun(mut conn: Conn, statements: &'static [&str]) -> Result<Conn> {
         conn.query_drop(*statement).await.context(*statement)?;
     }
     Ok(conn)
+}
+
+/// How many errors the session says the last statement had.
+async fn errors(conn: &mut Conn) -> Result<Option<u64>> {
+    Ok(conn.query_first("SELECT @@error_count").await?)
 }
 
 /// The number of rows, or the error in the server's words.

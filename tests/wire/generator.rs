@@ -163,8 +163,11 @@ impl Generator {
             let rows = *[1, 2, 100, 1000].choose(&mut self.rng).unwrap_or(&1);
             out.push(Command::fetch(id, rows));
         }
-        // Another execution without a cursor MySQL answers in a shape of its own, which no client can read: an OK packet in the
-        // place of the rows.
+        // MySQL answers this in a shape of its own, which no client can read: an OK packet in the place of the rows.
+        if self.rng.random_bool(0.3) {
+            let values = self.values(parameters);
+            out.push(Command::execute(&self.dialect, id, false, &values));
+        }
         out.push(Command::close(id));
     }
 

@@ -27,6 +27,23 @@ pub(crate) struct Account {
     pub(crate) plugin: &'static str,
 }
 
+impl Account {
+    /// The method of the first packet. Where the proxy places connections every login is asked anew, so it has to be asked
+    /// anew by the server itself, too: no account has this method.
+    fn first_plugin(&self) -> &'static str {
+        if is_placed() {
+            "no_such_method"
+        } else {
+            self.plugin
+        }
+    }
+}
+
+/// Whether the proxy has a configuration file, and so chooses a server for each connection.
+pub(crate) fn is_placed() -> bool {
+    std::env::var_os("ALTEREGO_WIRE_PLACED").is_some()
+}
+
 /// Has no password.
 pub(crate) const ROOT: Account = Account {
     user: "root",
@@ -146,7 +163,7 @@ fn response(dialect: &Dialect, account: &Account) -> Vec<u8> {
     if dialect.has(CONNECT_WITH_DB) {
         payload.extend(b"app\0");
     }
-    payload.extend(account.plugin.as_bytes());
+    payload.extend(account.first_plugin().as_bytes());
     payload.push(0);
     put_attributes(&mut payload, dialect);
     payload
@@ -174,7 +191,7 @@ pub(crate) fn change_user_payload(dialect: &Dialect, account: &Account) -> Vec<u
     let mut payload = vec![0x11];
     payload.extend(account.user.as_bytes());
     payload.extend(b"\0\0app\0\x2d\0");
-    payload.extend(account.plugin.as_bytes());
+    payload.extend(account.first_plugin().as_bytes());
     payload.push(0);
     put_attributes(&mut payload, dialect);
     payload

@@ -5,6 +5,7 @@ use anyhow::{Context, Result, ensure};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
+use crate::login::is_placed;
 use crate::normal::normal;
 use crate::packet::Frame;
 use crate::player::{Side, Transcript, play};
@@ -58,7 +59,14 @@ impl Pair {
         let (direct, proxied) =
             tokio::try_join!(Server::start(flavor, &options), Server::start(flavor, &options))?;
         // The other client's connection is not encrypted either.
-        let proxy = Alterego::start(&proxied, &["--upstream-ssl-mode", "DISABLED"], &[]).await?;
+        let plain = ["--upstream-ssl-mode", "DISABLED"];
+        let proxy = if is_placed() {
+            let address = format!("[[group.server]]\naddress = '127.0.0.1:{}'\n", proxied.port());
+            let config = ["[[group]]\nname = 'g'\nuser = 'root'\n", &*address].concat();
+            Alterego::configured(&config, &[&plain[..], &["--listen", "127.0.0.1:0"]].concat(), &[]).await?
+        } else {
+            Alterego::start(&proxied, &plain, &[]).await?
+        };
         let pair = Pair {
             direct,
             proxied,

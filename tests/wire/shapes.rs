@@ -39,6 +39,7 @@ const ON_BOTH: &[Case] = &[
     ("files", files),
     ("a prepared request for a file", prepared_file),
     ("session tracking", session_tracking),
+    ("warnings of a schema change", warnings),
     ("killed by itself", kills_itself),
     ("a half-closed connection", half_closed),
     ("no binary log", missing_binary_log),
@@ -145,7 +146,35 @@ fn cursors(dialect: &Dialect) -> Vec<Step> {
         Command::execute(dialect, 2, true, &[]),
         Command::prepare("INSERT INTO w (v) VALUES ('x')"),
         Command::execute(dialect, 3, true, &[]),
+        // MySQL never sends the rows of a statement again whose first execution opened a cursor.
+        Command::execute(dialect, 1, false, &[]),
+        Command::prepare("SELECT id, id FROM n ORDER BY id"),
+        Command::execute(dialect, 4, false, &[]),
+        Command::execute(dialect, 4, true, &[]),
+        Command::execute(dialect, 4, false, &[]),
     ])
+}
+
+fn warnings(dialect: &Dialect) -> Vec<Step> {
+    texts(
+        dialect,
+        &[
+            "CREATE TABLE x (id INT PRIMARY KEY, v VARCHAR(20))",
+            "INSERT INTO x VALUES (1, '5'), (2, 'a'), (3, 'a')",
+            "SET sql_mode = ''",
+            "ALTER TABLE x MODIFY v INT",
+            "SHOW WARNINGS",
+            "SHOW WARNINGS LIMIT 1, 5",
+            "SHOW COUNT(*) WARNINGS",
+            "SHOW ERRORS",
+            "SHOW COUNT(*) ERRORS",
+            "SET NAMES latin1",
+            "ALTER TABLE x MODIFY v VARCHAR(20), ADD UNIQUE (v)",
+            "SHOW WARNINGS",
+            "SHOW COUNT(*) ERRORS",
+            "DROP TABLE x",
+        ],
+    )
 }
 
 fn out_parameters(dialect: &Dialect) -> Vec<Step> {

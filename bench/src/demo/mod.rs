@@ -21,6 +21,7 @@ use mysql_async::{Conn, Value};
 use crate::alter::{self, Answer, Login};
 use crate::migrations::Migration;
 use crate::table::{duration, thousands};
+use progress::Stalls;
 
 /// What the demo's client sends. Neither server can do it without rebuilding the table.
 pub(crate) const ALTER: &str = "ALTER TABLE orders MODIFY COLUMN quantity BIGINT NOT NULL, \
@@ -65,7 +66,7 @@ struct Findings {
     changes_applied: Option<u64>,
     rows: u64,
     stall_before: Stall,
-    stall_during: Stall,
+    stalls: Stalls,
     outcome: Outcome,
     rows_difference: ModelDifference,
     definition: definition::Verdict,
@@ -165,8 +166,9 @@ async fn migrate(
         password: APP.1,
     };
     let sent = alter::send(server, login, "app", ALTER);
+    let mut stalls = Stalls::default();
     let (answer, migration) = match proxy {
-        Some(proxy) => progress::follow(proxy.port(), APP, &workload, sent).await?,
+        Some(proxy) => progress::follow(proxy.port(), APP, &workload, sent, &mut stalls).await?,
         None => (sent.await?, None),
     };
     println!(
@@ -175,7 +177,7 @@ async fn migrate(
         answer.line
     );
     tokio::time::sleep(QUIET).await;
-    let stall_during = workload.longest_stall();
+    stalls.note("swapped, and after", &workload);
     let outcome = workload.stop().await?;
 
     println!("comparing every row with what the clients did");
@@ -195,7 +197,7 @@ async fn migrate(
         migration,
         rows,
         stall_before,
-        stall_during,
+        stalls,
         outcome,
         rows_difference,
         definition,

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use alterego_testkit::{Workload, client_opts};
+use alterego_testkit::{Stall, Workload, client_opts};
 use anyhow::Result;
 use indicatif::{ProgressBar, ProgressStyle};
 use mysql_async::Conn;
@@ -22,12 +22,46 @@ pub(super) fn fill_bar(rows: u64) -> ProgressBar {
     ProgressBar::new(rows).with_style(style(template))
 }
 
-/// Shows what `SHOW MIGRATIONS` says until `altered` is answered.
+/// The longest stall of each phase, in their order.
+#[derive(Debug, Default)]
+pub(super) struct Stalls(Vec<(String, Stall)>);
+
+impl Stalls {
+    /// What the workload saw since the last call belongs to `phase`.
+    pub(super) fn note(&mut self, phase: &str, workload: &Workload) {
+        let stall = workload.take_longest_stall();
+        match self.0.last_mut() {
+            Some((last, known)) if last == phase => {
+                if stall.duration > known.duration {
+                    *known = stall;
+                }
+            }
+            _ => self.0.push((phase.to_owned(), stall)),
+        }
+    }
+
+    /// The longest of all.
+    pub(super) fn longest(&self) -> Duration {
+        self.0
+            .iter()
+            .map(|(_, stall)| stall.duration)
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// Each phase and its longest.
+    pub(super) fn phases(&self) -> impl Iterator<Item = &(String, Stall)> {
+        self.0.iter()
+    }
+}
+
+/// Shows what `SHOW MIGRATIONS` says until `altered` is answered, and notes stalls by phase.
 pub(super) async fn follow(
     port: u16,
     (user, password): (&str, &str),
     workload: &Workload,
     altered: impl Future<Output = Result<Answer>>,
+    stalls: &mut Stalls,
 ) -> Result<(Answer, Option<Migration>)> {
     let mut conn = Conn::new(client_opts(port, user, password, Some("app"))).await?;
     let bar = ProgressBar::new(1000).with_style(style("{prefix:10} {bar:30} {msg}"));
@@ -39,7 +73,8 @@ pub(super) async fn follow(
             answer = &mut altered => break answer,
             () = tokio::time::sleep(POLL) => {
                 if let Some(migration) = Migration::newest(&mut conn, "orders").await? {
-                    let message = message(&migration, workload);
+                    stalls.note(migration.text("phase"), workload);
+                    let message = message(&migration, workload, stalls);
                     bar.set_prefix(migration.text("phase").to_owned());
                     bar.set_position((migration.number("percent") * 10.0) as u64);
                     lines.say(migration.text("phase"), &message);
@@ -57,7 +92,7 @@ pub(super) async fn follow(
     Ok((answer, last))
 }
 
-fn message(migration: &Migration, workload: &Workload) -> String {
+fn message(migration: &Migration, workload: &Workload, stalls: &Stalls) -> String {
     let eta = match migration.text("eta_seconds") {
         "" => String::new(),
         seconds => format!("  ETA {seconds} s"),
@@ -74,7 +109,7 @@ fn message(migration: &Migration, workload: &Workload) -> String {
         thousands(migration.count("rows_per_second")),
         thousands(workload.statements()),
         workload.errors(),
-        duration(workload.longest_stall().duration),
+        duration(stalls.longest()),
     )
 }
 

@@ -18,7 +18,7 @@ pub(super) fn print(args: &Args, findings: &Findings) -> Vec<String> {
     if let Verdict::Wrong(text) = &findings.definition {
         println!("  the definition is wrong: {text}");
     }
-    if findings.stall_during.duration > NOTICEABLE {
+    if findings.stalls.longest() > NOTICEABLE {
         println!(
             "  the longest stall is more than {}; was the machine busy?",
             duration(NOTICEABLE)
@@ -33,7 +33,11 @@ fn rows(findings: &Findings) -> Vec<Vec<String>> {
     let stall = |stall: &alterego_testkit::Stall| {
         format!("{}  ({})", duration(stall.duration), short(&stall.statement))
     };
-    vec![
+    let during = findings
+        .stalls
+        .phases()
+        .map(|(phase, longest)| row(&format!("… {phase}"), stall(longest)));
+    let before = vec![
         row("ALTER TABLE took", duration(findings.answer.took)),
         row("the client's answer", findings.answer.line.clone()),
         row("rows", thousands(findings.rows)),
@@ -46,8 +50,10 @@ fn rows(findings: &Findings) -> Vec<Vec<String>> {
         row("statements of the workload", thousands(outcome.statements)),
         row("rows it changed", thousands(outcome.changes)),
         row("errors it saw", thousands(outcome.errors.len() as u64)),
-        row("longest stall before", stall(&findings.stall_before)),
-        row("longest stall during", stall(&findings.stall_during)),
+        row("longest stall", duration(findings.stalls.longest())),
+        row("… before the ALTER", stall(&findings.stall_before)),
+    ];
+    let after = vec![
         row("every row as expected", findings.rows_difference.to_string()),
         row(
             "definition",
@@ -56,7 +62,8 @@ fn rows(findings: &Findings) -> Vec<Vec<String>> {
                 Verdict::Wrong(_) => "WRONG, see below".to_owned(),
             },
         ),
-    ]
+    ];
+    before.into_iter().chain(during).chain(after).collect()
 }
 
 fn wrong(args: &Args, findings: &Findings) -> Vec<String> {

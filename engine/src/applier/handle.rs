@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::change_set::ChangeSet;
 use super::core::{Board, Command, Core, Inlets};
-use super::drain::{Drain, OnLoan};
+use super::drain::{Drain, OnLoan, Share};
 use super::failure::Failure;
 use super::hand;
 use crate::binlog::StreamItem;
@@ -164,14 +164,7 @@ impl ApplierHandle {
     pub async fn drain_on(&self, conn: &mut Conn, through: &Position) -> Result<u64> {
         let mut keys_reconciled = 0;
         loop {
-            let (reply, share) = oneshot::channel();
-            self.command(Command::Drain(Drain {
-                through: through.clone(),
-                reply,
-            }));
-            let Ok(share) = share.await else {
-                return Err(self.failed().await);
-            };
+            let share = self.pending(through).await?;
             if let Some(batch) = share.batch {
                 let keys = batch.keys();
                 let loan = OnLoan::new(batch, self.commands.clone());
@@ -182,6 +175,37 @@ impl ApplierHandle {
             if share.reached {
                 return Ok(keys_reconciled);
             }
+        }
+    }
+
+    /// Deletes from the ghost, on `conn`, the rows that changes up to `through` may have left behind the source; they stay
+    /// pending. Only while paused. False when more is pending than is kept, so that the stream cannot come to `through`:
+    /// then nothing is deleted.
+    ///
+    /// # Errors
+    /// Those of [`reconcile::remove_on`], and the error that ended the applier or its stream.
+    pub async fn clear_pending_on(&self, conn: &mut Conn, through: &Position) -> Result<bool> {
+        let share = self.pending(through).await?;
+        // The loan is given back as it was taken.
+        let loan = share
+            .batch
+            .map(|batch| (batch.keys(), OnLoan::new(batch, self.commands.clone())));
+        if let Some((keys, _)) = loan.as_ref().filter(|_| share.reached) {
+            reconcile::remove_on(conn, &self.plan, self.flavor, keys).await?;
+        }
+        Ok(share.reached)
+    }
+
+    /// What is pending once the stream has delivered everything up to `through`, or as much as there is room for.
+    async fn pending(&self, through: &Position) -> Result<Share> {
+        let (reply, share) = oneshot::channel();
+        self.command(Command::Drain(Drain {
+            through: through.clone(),
+            reply,
+        }));
+        match share.await {
+            Ok(share) => Ok(share),
+            Err(_) => Err(self.failed().await),
         }
     }
 

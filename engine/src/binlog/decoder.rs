@@ -109,7 +109,7 @@ impl Decoder {
         self.decode_raw(&raw)
     }
 
-    fn decode_raw(&mut self, event: &RawEvent<'_>) -> Result<(), StreamEnd> {
+    pub(super) fn decode_raw(&mut self, event: &RawEvent<'_>) -> Result<(), StreamEnd> {
         let in_file = !matches!(event.kind, kind::ROTATE | kind::HEARTBEAT | kind::HEARTBEAT_V2);
         if in_file && !event.is_artificial() {
             self.move_to(event.log_pos);
@@ -393,9 +393,8 @@ fn not_understood(text: &str) -> StreamEnd {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::binlog::fuzzing::request;
     use crate::key::{Key, KeyKind, KeyValue};
-    use crate::table::ChosenKey;
-    use crate::{Ident, TableName};
     use proptest::prelude::*;
 
     /// `app.t (id MEDIUMINT, v VARCHAR(10))`, as MySQL logs it.
@@ -407,29 +406,11 @@ mod tests {
     const NO_ROWS: &[u8] = b"\xb2\0\0\0\0\0\x01\0\x02\0\x02\xff";
 
     fn decoder() -> Decoder {
-        let request = StreamRequest {
-            source: TableName::new("app", "t"),
-            columns: 2,
-            key: ChosenKey {
-                index: Ident::new("PRIMARY"),
-                columns: vec![KeyColumn {
-                    name: Ident::new("id"),
-                    ordinal: 0,
-                    kind: KeyKind::Int {
-                        unsigned: false,
-                        bytes: 3,
-                    },
-                    charset: None,
-                }],
-            },
-            start: Position {
-                server: "s".to_owned(),
-                file: "b.000001".to_owned(),
-                offset: 4,
-                gtids: None,
-            },
+        let kind = KeyKind::Int {
+            unsigned: false,
+            bytes: 3,
         };
-        Decoder::new(&request, Flavor::MySql, "s".to_owned(), false).unwrap()
+        Decoder::new(&request(kind, None), Flavor::MySql, "s".to_owned(), false).unwrap()
     }
 
     fn decode(events: &[(u8, &[u8])]) -> Result<Vec<StreamItem>, StreamEnd> {

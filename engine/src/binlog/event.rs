@@ -152,7 +152,7 @@ impl<'a> RawEvent<'a> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 impl<'a> RawEvent<'a> {
     /// An event for tests of what reads it.
     pub(super) fn of(kind: u8, data: &'a [u8]) -> Self {

@@ -17,6 +17,8 @@ mod compressed;
 mod connect;
 mod decoder;
 mod event;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod gtids;
 mod reader;
 mod rows;

@@ -60,6 +60,8 @@ impl<'a> Attempt<'a> {
         let context = self.context;
         let mut paused = Paused(Some(context));
         context.follower.pause().await?;
+        // Under the locks there is then seldom anything to raise, and the application does not wait for it.
+        auto_increment::carry_over(&mut self.sessions.lock, &context.plan).await?;
         let gate = gate.close();
         let began = Instant::now();
         let deadline = Deadline::from_std(began + context.budget);

@@ -58,6 +58,10 @@ async fn tries(shared: &Arc<Shared>, running: &Arc<Running>, mut record: Option<
         let attempt = AssertUnwindSafe(attempt(shared, running, record.take())).catch_unwind();
         let result = attempt.await.unwrap_or_else(|_| Err(defect()));
         let error = match result {
+            Err(error) if may_try_again(&error) && shared.rest.is_asked() => {
+                tracing::debug!(migration = running.id(), %error, "left to the next process");
+                return std::future::pending().await;
+            }
             Err(error) if may_try_again(&error) && !*running.cancelled().borrow() => error,
             ended => return ended,
         };

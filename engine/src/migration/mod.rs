@@ -12,6 +12,7 @@ mod owner;
 mod phase;
 mod pipeline;
 mod prepare;
+mod rest;
 mod running;
 mod status;
 mod store;
@@ -50,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) gate: Arc<dyn TrafficGate>,
     pub(crate) config: Config,
+    pub(crate) rest: rest::Rest,
     at_work: Mutex<HashMap<TableName, Arc<Running>>>,
     /// What the state table said when it was last read: shown while the upstream is away.
     last_seen: Mutex<Vec<Status>>,
@@ -73,6 +75,7 @@ impl Engine {
                 store,
                 gate,
                 config,
+                rest: rest::Rest::default(),
                 at_work: Mutex::default(),
                 last_seen: Mutex::default(),
             }),
@@ -100,6 +103,11 @@ impl Engine {
                 Place::Behind(running) => drop(running.outcome().await),
             }
         }
+    }
+
+    /// Stops all work at a checkpoint, for the next process to take up; clients that wait here get no answer any more.
+    pub async fn rest(&self) {
+        self.shared.rest.come().await;
     }
 
     /// All migrations worth showing: those at work here with live figures, others as the state table has them.

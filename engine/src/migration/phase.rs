@@ -13,7 +13,9 @@ pub enum Phase {
     Preparing,
     /// Rows are copied and changes followed. A crash here resumes from the checkpoint.
     Copying,
-    /// Everything is copied; source and ghost are compared. A crash here resumes from the checkpoint.
+    /// Everything is copied; the indexes that were put off are built. A crash here resumes from the checkpoint.
+    Indexing,
+    /// Source and ghost are compared. A crash here resumes from the checkpoint.
     Verifying,
     /// Verified; the swap is being tried. After a crash the tables themselves tell whether it happened.
     CuttingOver,
@@ -34,6 +36,8 @@ pub enum Event {
     Prepared,
     /// Every chunk is durable.
     Copied,
+    /// The ghost has all its indexes.
+    Indexed,
     /// A clean pass over the whole table.
     Verified,
     /// The ghost has the source's name.
@@ -66,9 +70,10 @@ impl From<Impossible> for crate::Error {
 
 impl Phase {
     /// All phases, in order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Preparing,
         Self::Copying,
+        Self::Indexing,
         Self::Verifying,
         Self::CuttingOver,
         Self::Swapped,
@@ -84,20 +89,26 @@ impl Phase {
     pub fn next(self, event: Event) -> Result<Self, Impossible> {
         match (self, event) {
             (Self::Preparing, Event::Prepared) => Ok(Self::Copying),
-            (Self::Copying, Event::Copied) => Ok(Self::Verifying),
+            (Self::Copying, Event::Copied) => Ok(Self::Indexing),
+            (Self::Indexing, Event::Indexed) => Ok(Self::Verifying),
             (Self::Verifying, Event::Verified) => Ok(Self::CuttingOver),
             (Self::CuttingOver, Event::Swapped) => Ok(Self::Swapped),
             (Self::Swapped, Event::Cleaned) => Ok(Self::Done),
-            (Self::Preparing | Self::Copying | Self::Verifying | Self::CuttingOver, Event::StartOver) => {
-                Ok(Self::Preparing)
+            (
+                Self::Preparing | Self::Copying | Self::Indexing | Self::Verifying | Self::CuttingOver,
+                Event::StartOver,
+            ) => Ok(Self::Preparing),
+            (Self::Copying | Self::Indexing | Self::Verifying | Self::CuttingOver, Event::Resumed) => {
+                Ok(Self::Copying)
             }
-            (Self::Copying | Self::Verifying | Self::CuttingOver, Event::Resumed) => Ok(Self::Copying),
-            (Self::Preparing | Self::Copying | Self::Verifying | Self::CuttingOver, Event::Failed) => {
-                Ok(Self::Failed)
-            }
-            (Self::Preparing | Self::Copying | Self::Verifying | Self::CuttingOver, Event::Cancelled) => {
-                Ok(Self::Cancelled)
-            }
+            (
+                Self::Preparing | Self::Copying | Self::Indexing | Self::Verifying | Self::CuttingOver,
+                Event::Failed,
+            ) => Ok(Self::Failed),
+            (
+                Self::Preparing | Self::Copying | Self::Indexing | Self::Verifying | Self::CuttingOver,
+                Event::Cancelled,
+            ) => Ok(Self::Cancelled),
             (phase, event) => Err(Impossible { phase, event }),
         }
     }
@@ -117,6 +128,7 @@ impl Phase {
         match self {
             Self::Preparing => "preparing",
             Self::Copying => "copying",
+            Self::Indexing => "indexing",
             Self::Verifying => "verifying",
             Self::CuttingOver => "cutting over",
             Self::Swapped => "swapped",
@@ -148,9 +160,10 @@ impl FromStr for Phase {
 mod tests {
     use super::*;
 
-    const EVENTS: [Event; 9] = [
+    const EVENTS: [Event; 10] = [
         Event::Prepared,
         Event::Copied,
+        Event::Indexed,
         Event::Verified,
         Event::Swapped,
         Event::Cleaned,

@@ -19,9 +19,10 @@ use super::prepare::Prepared;
 use super::running::Running;
 use crate::applier::{self, ApplierHandle, Options};
 use crate::binlog::{StreamRequest, Streamer};
-use crate::checkpoint::Ledger;
+use crate::checkpoint::{Checkpoint, Ledger};
 use crate::chunk::SizeLimits;
 use crate::cut_over::{self, Recorder};
+use crate::indexes::{self, Build, Deferred};
 use crate::plan::Plan;
 use crate::row_copy::{self, CopyReport, RowCopy};
 use crate::verify::{self, Verified};
@@ -43,6 +44,7 @@ pub(super) async fn carry(
     running: &Arc<Running>,
     prepared: Prepared,
 ) -> Result<Altered> {
+    let _work = shared.rest.work().await;
     let pipeline = Pipeline::start(shared, running, prepared).await?;
     let result = pipeline.phases().await;
     let stream = pipeline.stream.clone();
@@ -58,6 +60,7 @@ struct Pipeline {
     shared: Arc<Shared>,
     running: Arc<Running>,
     plan: Arc<Plan>,
+    deferred: Deferred,
     ledger: Ledger,
     applier: ApplierHandle,
     stream: StreamFailure,
@@ -70,6 +73,7 @@ impl Pipeline {
             plan,
             start,
             frontier,
+            deferred,
         } = prepared;
         let request = StreamRequest {
             source: plan.source.name.clone(),
@@ -103,6 +107,7 @@ impl Pipeline {
             shared: Arc::clone(shared),
             running: Arc::clone(running),
             plan,
+            deferred,
             ledger,
             applier,
             stream,
@@ -114,12 +119,22 @@ impl Pipeline {
         let report = tokio::select! {
             report = copy(&self.shared, &self.running, &self.plan, &self.ledger) => report?,
             error = self.applier.failed() => return Err(error),
+            error = self.shared.rest.asked() => return Err(error),
         };
         self.enter(Event::Copied).await?;
         failpoint::hit("copied");
+        tokio::select! {
+            built = self.build_indexes() => built?,
+            error = self.applier.failed() => return Err(error),
+            // The server goes on with a build that it has begun, and the next process finds it done.
+            error = self.shared.rest.asked() => return Err(error),
+        }
+        self.enter(Event::Indexed).await?;
+        failpoint::hit("indexed");
         let verified = tokio::select! {
             verified = compare(&self.shared, &self.running, &self.plan, &self.applier) => verified?,
             error = self.applier.failed() => return Err(error),
+            error = self.shared.rest.asked() => return Err(error),
         };
         failpoint::hit("verified");
         let altered = self.altered(report, &verified);
@@ -128,6 +143,17 @@ impl Pipeline {
         self.running.advance(Event::Swapped)?;
         failpoint::hit("swapped");
         Ok(altered)
+    }
+
+    async fn build_indexes(&self) -> Result<()> {
+        indexes::build(Build {
+            plan: &self.plan,
+            deferred: &self.deferred,
+            upstream: &self.shared.upstream,
+            applier: &self.applier,
+            cancelled: self.running.cancelled(),
+        })
+        .await
     }
 
     async fn enter(&self, event: Event) -> Result<()> {
@@ -176,6 +202,12 @@ impl Pipeline {
     async fn stop(self) {
         self.tasks.iter().for_each(AbortHandle::abort);
         self.applier.stop().await;
+        let checkpoint = self.ledger.checkpoint().borrow().clone();
+        if let Some(checkpoint) = checkpoint.filter(|_| self.shared.rest.is_asked()) {
+            save(&self.shared, &self.running, &checkpoint).await;
+            let (migration, rows) = (self.running.id(), self.running.counters.rows_copied.get());
+            tracing::info!(migration, table = %self.plan.source_name(), rows, "the migration rests until alterego is started again");
+        }
     }
 }
 
@@ -230,19 +262,23 @@ async fn persist(shared: Arc<Shared>, running: Arc<Running>, ledger: Ledger) {
     while checkpoints.changed().await.is_ok() {
         let checkpoint = checkpoints.borrow_and_update().clone();
         if let Some(checkpoint) = checkpoint {
-            let position = checkpoint.position.encode();
-            let frontier = checkpoint.copied_through.encode();
-            let counters = &running.counters;
-            let (rows, changes) = (counters.rows_copied.get(), counters.changes_applied.get());
-            let saved = shared
-                .store
-                .checkpoint(running.id(), &position, &frontier, rows, changes)
-                .await;
-            if let Err(error) = saved {
-                tracing::warn!(migration = running.id(), %error, "a checkpoint could not be saved");
-            }
+            save(&shared, &running, &checkpoint).await;
             failpoint::hit("checkpointed");
         }
         tokio::time::sleep(CHECKPOINT_INTERVAL).await;
+    }
+}
+
+async fn save(shared: &Shared, running: &Running, checkpoint: &Checkpoint) {
+    let position = checkpoint.position.encode();
+    let frontier = checkpoint.copied_through.encode();
+    let counters = &running.counters;
+    let (rows, changes) = (counters.rows_copied.get(), counters.changes_applied.get());
+    let saved = shared
+        .store
+        .checkpoint(running.id(), &position, &frontier, rows, changes)
+        .await;
+    if let Err(error) = saved {
+        tracing::warn!(migration = running.id(), %error, "a checkpoint could not be saved");
     }
 }

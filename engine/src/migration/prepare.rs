@@ -14,9 +14,12 @@ use crate::alter::{self, NotOurs, ReadMode, Statement};
 use crate::checkpoint::Frontier;
 use crate::cut_over::{self, Where};
 use crate::ident::quoted_text;
+use crate::indexes::{self, Attempt, Deferred};
 use crate::plan::Plan;
 use crate::position::{self, Position};
-use crate::table::Table;
+use crate::preflight::Checked;
+use crate::session::SessionSettings;
+use crate::table::{Table, same_definition};
 use crate::{Error, Flavor, Result, TableName, failpoint, ghost, preflight};
 
 /// A migration that can begin to copy, or go on.
@@ -27,6 +30,8 @@ pub(super) struct Prepared {
     pub(super) start: Position,
     /// Up to where rows are copied already.
     pub(super) frontier: Frontier,
+    /// Which indexes are built in the end.
+    pub(super) deferred: Deferred,
 }
 
 /// What a resumed migration finds.
@@ -57,10 +62,12 @@ pub(super) async fn fresh(shared: &Shared, running: &Running) -> Result<Prepared
     failpoint::hit("accepted");
     let plan = ghost::build(&shared.upstream, checked, &task.settings).await?;
     failpoint::hit("ghost_built");
+    let (plan, deferred) = without_indexes(shared, &mut conn, plan, checked, &task.settings).await?;
+    failpoint::hit("indexes_put_off");
     // The position comes before the first row is read and after the definition: a change of the definition in
     // between would be in neither.
     let start = Position::current(&mut conn, shared.upstream.flavor()).await?;
-    same_definition(&mut conn, &source).await?;
+    still_defined(&mut conn, &source).await?;
     let rows = estimate_rows(&mut conn, &source).await?;
     running.set_rows_estimated(rows);
     shared
@@ -68,6 +75,7 @@ pub(super) async fn fresh(shared: &Shared, running: &Running) -> Result<Prepared
         .prepared(
             running.id(),
             &source.create,
+            deferred.full(),
             plan.native_copies,
             &start.encode(),
             rows,
@@ -79,7 +87,27 @@ pub(super) async fn fresh(shared: &Shared, running: &Running) -> Result<Prepared
         plan: Arc::new(plan),
         start,
         frontier: Frontier::Nothing,
+        deferred,
     })
+}
+
+/// The ghost without the indexes that are better built in the end, or as it was where they would not come back the same.
+async fn without_indexes(
+    shared: &Shared,
+    conn: &mut Conn,
+    plan: Plan,
+    checked: Checked<'_>,
+    settings: &SessionSettings,
+) -> Result<(Plan, Deferred)> {
+    match indexes::put_off(conn, shared.upstream.flavor(), &plan).await? {
+        Attempt::Deferred(deferred) => Ok((plan, deferred)),
+        Attempt::Spoiled => {
+            tracing::debug!(table = %plan.source_name(), "the indexes are filled row by row");
+            let plan = ghost::build(&shared.upstream, checked, settings).await?;
+            let deferred = Deferred::until(&plan.ghost.create);
+            Ok((plan, deferred))
+        }
+    }
 }
 
 /// Refuses where a table stands at one of the migration's names that no migration of ours has put there: it would be
@@ -151,7 +179,7 @@ async fn checkpointed(shared: &Shared, conn: &mut Conn, record: &Record) -> Resu
         .as_deref()
         .map_or(Ok(Frontier::Nothing), Frontier::decode)?;
     let source = Table::load(conn, &record.task.source).await?;
-    if !same_create(&source.create, &record.source_create) {
+    if !same_definition(&source.create, &record.source_create) {
         return Err(Error::fatal(
             "the table's definition was changed while the migration stood still",
         ));
@@ -173,6 +201,7 @@ async fn checkpointed(shared: &Shared, conn: &mut Conn, record: &Record) -> Resu
             plan: Arc::new(plan),
             start,
             frontier,
+            deferred: Deferred::until(&record.ghost_create),
         })),
         Err(Error::Refused(reason)) => Ok(Err(format!("the ghost table is not as it was left: {reason}"))),
         Err(error) => Err(error),
@@ -190,28 +219,15 @@ fn understood(task: &Task, flavor: Flavor) -> Result<Statement> {
     })
 }
 
-async fn same_definition(conn: &mut Conn, source: &Table) -> Result<()> {
+async fn still_defined(conn: &mut Conn, source: &Table) -> Result<()> {
     let now = Table::load(conn, &source.name).await?;
-    if same_create(&now.create, &source.create) {
+    if same_definition(&now.create, &source.create) {
         Ok(())
     } else {
         Err(Error::refused(
             "another statement changed the table at the same moment",
         ))
     }
-}
-
-/// Whether two `SHOW CREATE TABLE` texts describe the same table: its AUTO_INCREMENT counter moves with inserts.
-fn same_create(one: &str, other: &str) -> bool {
-    without_counter(one) == without_counter(other)
-}
-
-fn without_counter(create: &str) -> String {
-    let Some((before, rest)) = create.rsplit_once(" AUTO_INCREMENT=") else {
-        return create.to_owned();
-    };
-    let after = rest.trim_start_matches(|c: char| c.is_ascii_digit());
-    format!("{before}{after}")
 }
 
 async fn estimate_rows(conn: &mut Conn, source: &Table) -> Result<u64> {
@@ -222,25 +238,4 @@ async fn estimate_rows(conn: &mut Conn, source: &Table) -> Result<u64> {
     );
     let rows: Option<Option<u64>> = conn.query_first(query).await?;
     Ok(rows.flatten().unwrap_or(0))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_counter_is_no_part_of_the_definition() {
-        let check = |one: &str, other: &str, same: bool| assert_eq!(same_create(one, other), same);
-        check(
-            "x) ENGINE=InnoDB AUTO_INCREMENT=5 DEFAULT",
-            "x) ENGINE=InnoDB DEFAULT",
-            true,
-        );
-        check(
-            "x) ENGINE=InnoDB AUTO_INCREMENT=5 DEFAULT",
-            "x) ENGINE=InnoDB AUTO_INCREMENT=66 DEFAULT",
-            true,
-        );
-        check("x) ENGINE=InnoDB DEFAULT", "y) ENGINE=InnoDB DEFAULT", false);
-    }
 }

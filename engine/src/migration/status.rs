@@ -61,6 +61,7 @@ impl Status {
         match self.phase {
             Phase::Preparing | Phase::Failed | Phase::Cancelled => 0.0,
             Phase::Copying => COPY_SHARE * fraction(self.rows_copied, self.rows_estimated),
+            Phase::Indexing => COPY_SHARE,
             Phase::Verifying => COPY_SHARE + VERIFY_SHARE * fraction(self.rows_verified, self.rows_estimated),
             Phase::CuttingOver => COPY_SHARE + VERIFY_SHARE,
             Phase::Swapped | Phase::Done => 100.0,

@@ -40,6 +40,8 @@ pub(super) struct Record {
     pub phase: Phase,
     /// `SHOW CREATE TABLE` of the source when the ghost was built.
     pub source_create: String,
+    /// `SHOW CREATE TABLE` of the ghost, with the indexes that are built in the end.
+    pub ghost_create: String,
     /// Whether the server itself would have copied the table.
     pub native_copies: bool,
     /// The checkpoint's stream position, encoded.
@@ -70,7 +72,7 @@ pub(crate) struct Store {
 }
 
 const COLUMNS: &str = "id, source_schema, source_table, statement, ansi_quotes, no_backslash_escapes, sql_mode, \
-     time_zone, character_set_client, collation_connection, foreign_key_checks, phase, source_create, native_copies, \
+     time_zone, character_set_client, collation_connection, foreign_key_checks, phase, source_create, ghost_create, native_copies, \
      position, frontier, rows_copied, rows_estimated, changes_applied, \
      CAST(TIMESTAMPDIFF(SECOND, accepted_at, COALESCE(ended_at, NOW(6))) AS UNSIGNED) AS age_seconds, keep_seconds, \
      CAST(TIMESTAMPDIFF(SECOND, swapped_at, NOW(6)) AS UNSIGNED) AS swapped_seconds_ago, message";
@@ -110,6 +112,7 @@ impl Store {
                     foreign_key_checks BOOLEAN NOT NULL,
                     phase VARCHAR(16) NOT NULL,
                     source_create LONGTEXT NOT NULL,
+                    ghost_create LONGTEXT NOT NULL,
                     native_copies BOOLEAN NOT NULL DEFAULT FALSE,
                     position LONGTEXT,
                     frontier LONGTEXT,
@@ -126,7 +129,21 @@ impl Store {
             ),
             (),
         )
-        .await
+        .await?;
+        self.complete().await
+    }
+
+    /// Adds what a state table of an earlier version lacks.
+    async fn complete(&self) -> Result<()> {
+        let mut session = self.session().await?;
+        let columns = format!("SHOW COLUMNS FROM {STATE_SCHEMA}.migrations LIKE 'ghost_create'");
+        let found = session.conn.query_first::<Row, _>(columns).await;
+        if session.done(found)?.is_some() {
+            return Ok(());
+        }
+        let add = "ADD COLUMN ghost_create LONGTEXT NOT NULL AFTER source_create";
+        self.run(format!("ALTER TABLE {STATE_SCHEMA}.migrations {add}"), ())
+            .await
     }
 
     /// Records a migration that is accepted but not begun; returns its number.
@@ -141,8 +158,8 @@ impl Store {
                 format!(
                     "INSERT INTO {STATE_SCHEMA}.migrations (source_schema, source_table, statement, ansi_quotes, \
                      no_backslash_escapes, sql_mode, time_zone, character_set_client, collation_connection, \
-                     foreign_key_checks, phase, source_create, keep_seconds) VALUES (:schema, :table, :statement, \
-                     :ansi, :backslash, :mode, :zone, :charset, :collation, :fk, :phase, '', :keep)"
+                     foreign_key_checks, phase, source_create, ghost_create, keep_seconds) VALUES (:schema, :table, :statement, \
+                     :ansi, :backslash, :mode, :zone, :charset, :collation, :fk, :phase, '', '', :keep)"
                 ),
                 params! {
                     "schema" => task.source.schema.as_str(),
@@ -173,18 +190,20 @@ impl Store {
         &self,
         id: u64,
         source_create: &str,
+        ghost_create: &str,
         native_copies: bool,
         position: &str,
         rows: u64,
     ) -> Result<()> {
         self.run(
             format!(
-                "UPDATE {STATE_SCHEMA}.migrations SET phase=:phase, source_create=:create, native_copies=:copies, \
+                "UPDATE {STATE_SCHEMA}.migrations SET phase=:phase, source_create=:create, ghost_create=:ghost, native_copies=:copies, \
                  position=:position, frontier=NULL, rows_copied=0, rows_estimated=:rows WHERE id=:id"
             ),
             params! {
                 "phase" => Phase::Copying.as_str(),
                 "create" => source_create,
+                "ghost" => ghost_create,
                 "copies" => native_copies,
                 "position" => position,
                 "rows" => rows,
@@ -382,6 +401,7 @@ fn read(row: &mut Row) -> Option<Record> {
         },
         phase: phase.parse().ok()?,
         source_create: row.take("source_create")?,
+        ghost_create: row.take("ghost_create")?,
         native_copies: row.take("native_copies")?,
         position: row.take("position")?,
         frontier: row.take("frontier")?,

@@ -41,6 +41,26 @@ impl GtidSet {
         }
     }
 
+    /// Adds every GTID of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        for (origin, runs) in &other.runs {
+            for run in runs {
+                self.insert_run(origin.clone(), *run);
+            }
+        }
+    }
+
+    /// The GTIDs in it that the server with this UUID gave, whatever their tags.
+    pub fn of_uuid(&self, uuid: &str) -> Self {
+        let of_it = |(origin, _): &(&Origin, _)| origin.uuid.eq_ignore_ascii_case(uuid);
+        let runs = self.runs.iter().filter(of_it);
+        Self {
+            runs: runs
+                .map(|(origin, runs)| (origin.clone(), runs.clone()))
+                .collect(),
+        }
+    }
+
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty()
@@ -230,6 +250,26 @@ mod tests {
         check("$A:1-9", "$A:9-20,$B:1", "$A:1-8");
         check("$A:5-9:20-30", "$A:1-22", "$A:23-30");
         check("$A:1-9:red:1", "$A:1-9", "$A:red:1");
+    }
+
+    #[test]
+    fn sets_are_merged() {
+        let check = |a: &str, b: &str, expected: &str| {
+            let mut gtids = set(a);
+            gtids.merge(&set(b));
+            assert_eq!(gtids, set(expected));
+        };
+        check("", "$A:1-9", "$A:1-9");
+        check("$A:1-5", "$A:6-9", "$A:1-9");
+        check("$A:1-5:20", "$A:3-12,$B:1", "$A:1-12:20,$B:1");
+        check("$A:1-5", "$A:red:1", "$A:1-5:red:1");
+    }
+
+    #[test]
+    fn one_servers_are_found() {
+        let check = |text: &str, expected: &str| assert_eq!(set(text).of_uuid(A), set(expected));
+        check("$A:1-5:red:1,$B:7", "$A:1-5:red:1");
+        check("$B:7", "");
     }
 
     #[test]

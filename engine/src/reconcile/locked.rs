@@ -24,7 +24,7 @@ use crate::plan::Plan;
 use crate::{Error, Flavor, Result};
 
 /// How many keys one statement names.
-const KEYS_PER_STATEMENT: usize = 500;
+pub(super) const KEYS_PER_STATEMENT: usize = 500;
 
 /// Makes the ghost's rows with these keys the source's, committed when this returns, on a connection that holds
 /// LOCK TABLES … WRITE on both and has the settings of [`crate::session::Upstream::worker`]. Returns the rows written.

@@ -26,6 +26,7 @@ mod batch;
 mod locked;
 mod message;
 mod native;
+mod removed;
 mod sql;
 mod turns;
 mod unique;
@@ -34,6 +35,7 @@ mod writer;
 mod written;
 
 pub use locked::keys_on;
+pub use removed::remove_on;
 pub use turns::Turns;
 pub use worker::Worker;
 pub use writer::Writer;

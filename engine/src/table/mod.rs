@@ -1,9 +1,11 @@
 //! A table as the server describes it.
 
 mod choose;
+mod definition;
 mod load;
 
 pub(crate) use choose::declared_length;
+pub(crate) use definition::same_definition;
 
 use crate::key::KeyColumn;
 use crate::{Ident, TableName};

@@ -137,6 +137,7 @@ impl Session {
             schema,
             table: question.table,
             session: settings.session.clone(),
+            upstream: self.server.upstream.clone(),
         })))
     }
 
@@ -303,12 +304,18 @@ impl Session {
         Ok(())
     }
 
-    /// Leaves behind in the session what an error leaves: its counts, the server's own diagnostics, and what is still to be
-    /// told of the transaction. The server takes a text of some length only, so the whole one is kept here, too.
+    /// Leaves behind in the session what the error of a schema change leaves: its diagnostics, and what is still to be told of
+    /// the transaction that the statement ended.
     async fn leave_error(&mut self, error: Error) -> Result<(), End> {
         self.leave_untold().await?;
-        self.ask(&signal(&error)).await?;
-        self.kept = Some(Kept::error(error.code, error.message));
+        self.leave_diagnostics(&error).await
+    }
+
+    /// Leaves behind an error's counts and diagnostics; a transaction is not touched. The server takes a text of some length
+    /// only, so the whole one is kept here, too.
+    pub(super) async fn leave_diagnostics(&mut self, error: &Error) -> Result<(), End> {
+        self.ask(&signal(error)).await?;
+        self.kept = Some(Kept::error(error.code, error.message.clone()));
         Ok(())
     }
 

@@ -8,6 +8,10 @@ use crate::hooks::{Grid, Warning};
 pub(crate) enum Show {
     /// `SHOW MIGRATIONS`.
     Migrations,
+    /// `SHOW ROUTES`.
+    Routes,
+    /// `SHOW UPSTREAMS`.
+    Upstreams,
     /// `SHOW WARNINGS` or `SHOW ERRORS`, or their count.
     Diagnostics(Diagnostics),
 }
@@ -31,6 +35,8 @@ impl Show {
         let words: Vec<&str> = tokens.iter().map(String::as_str).collect();
         let (count, subject, limits) = match words.as_slice() {
             ["SHOW", "MIGRATIONS"] => return Some(Self::Migrations),
+            ["SHOW", "ROUTES"] => return Some(Self::Routes),
+            ["SHOW", "UPSTREAMS"] => return Some(Self::Upstreams),
             ["SHOW", "COUNT", "(", "*", ")", subject] => (true, *subject, &[][..]),
             ["SHOW", subject, limits @ ..] => (false, *subject, limits),
             _ => return None,
@@ -55,6 +61,18 @@ impl Show {
             offset,
             limit,
         }))
+    }
+}
+
+impl Diagnostics {
+    /// The server's own statement for it, all rows.
+    pub(crate) fn statement(&self) -> &'static str {
+        match (self.count, self.errors_only) {
+            (false, false) => "SHOW WARNINGS",
+            (false, true) => "SHOW ERRORS",
+            (true, false) => "SHOW COUNT(*) WARNINGS",
+            (true, true) => "SHOW COUNT(*) ERRORS",
+        }
     }
 }
 
@@ -129,6 +147,9 @@ mod tests {
         let check = |text: &str, expected| assert_eq!(Show::parse(text.as_bytes()), expected, "{text}");
         check("show Migrations ;", Some(Show::Migrations));
         check("SHOW MIGRATIONS", Some(Show::Migrations));
+        check("show routes;", Some(Show::Routes));
+        check("Show /* all */ Upstreams", Some(Show::Upstreams));
+        check("SHOW UPSTREAMS LIKE 'x'", None);
         check("show warnings", asked(false, false, 0, usize::MAX));
         check("SHOW WARNINGS LIMIT 2;", asked(false, false, 0, 2));
         check("SHOW WARNINGS LIMIT 1, 2", asked(false, false, 1, 2));

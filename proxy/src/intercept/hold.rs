@@ -1,21 +1,29 @@
 //! The client is held while its schema change is carried out.
 //!
-//! Short statements run on the client's own connection all the while: they keep `wait_timeout` from firing, and a `KILL QUERY`
-//! of the client's id hits one of them. `KILL CONNECTION` and a lost server end the session as they would without a proxy, and
-//! a client that leaves ends it too; dropping the hook's future then detaches it from the change, which goes on.
+//! One statement runs on the client's own connection all the while: it waits for a user lock that whoever carries out the
+//! change holds on another connection (a [`Latch`]), and gives back when the change has ended. So `wait_timeout` does not
+//! fire, a `KILL QUERY` of the client's id hits that statement, and the answer is not late.
+//!
+//! *Why no kill is missed:* a server forgets a kill that meets no statement. There is no moment without one between the first
+//! look at the lock and its being given back, and a kill after that has come too late, as it would for the server's own ALTER.
+//! Only where there is no latch (the other connection could not be had, or is lost) do short sleeps take its place, between
+//! which a kill may get lost.
+//!
+//! `KILL CONNECTION` and a lost server end the session as they would without a proxy, and a client that leaves ends it too;
+//! dropping the hook's future then detaches it from the change, which goes on.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::question::INTERRUPTED;
 use super::settings::Settings;
-use crate::hooks::{Answer, Held, Progress, Request};
+use crate::hooks::{Answer, Held, Latch, Progress, Request};
 use crate::session::{End, Reply, Session};
 
-/// How long one of the short statements runs.
+/// How long one of the short sleeps takes, and how often a held session looks around.
 const PING: Duration = Duration::from_millis(250);
 
 /// A statement that sleeps on the server, where a kill can hit it. It is exempt from the session's limits on time and
@@ -26,6 +34,45 @@ fn sleeping(is_mariadb: bool, duration: Duration) -> String {
         format!("SET STATEMENT max_statement_time=0 FOR SELECT SLEEP({seconds}) LIMIT 1")
     } else {
         format!("SELECT /*+ MAX_EXECUTION_TIME(3600000) */ SLEEP({seconds}) LIMIT 1")
+    }
+}
+
+/// A statement that waits for a lock, as exempt as `sleeping`.
+fn waiting(is_mariadb: bool, lock: &str) -> String {
+    const SECONDS: u32 = 86_400;
+    if is_mariadb {
+        format!("SET STATEMENT max_statement_time=0 FOR SELECT GET_LOCK('{lock}',{SECONDS}) LIMIT 1")
+    } else {
+        format!("SELECT /*+ MAX_EXECUTION_TIME(100000000) */ GET_LOCK('{lock}',{SECONDS}) LIMIT 1")
+    }
+}
+
+/// How the wait for a lock ended.
+enum Waited {
+    /// The lock is the session's.
+    Locked,
+    /// The statement was killed.
+    Killed,
+    /// It ran out of time.
+    TimedOut,
+    /// The server does not let the session wait so.
+    Impossible,
+}
+
+impl Waited {
+    fn of(reply: &Reply) -> Self {
+        let value = match reply {
+            Reply::Rows(rows) => rows.first().and_then(|row| row.first()),
+            Reply::Err { error, .. } if error.code == INTERRUPTED => return Self::Killed,
+            Reply::Err { .. } | Reply::Ok { .. } => None,
+        };
+        match value {
+            Some(Some(value)) if value == b"1" => Self::Locked,
+            Some(Some(value)) if value == b"0" => Self::TimedOut,
+            // A wait that was killed may also end with NULL.
+            Some(None) => Self::Killed,
+            _ => Self::Impossible,
+        }
     }
 }
 
@@ -54,52 +101,152 @@ impl Session {
     ) -> Result<Answer, End> {
         let (cancel, cancelled) = watch::channel(false);
         let (progress, reports) = watch::channel(Progress::default());
+        let lock = format!("alterego.held.{}", self.server.connection_id);
+        let mut latch = self.latch(&lock).await?;
         let hooks = self.shared.hooks.clone();
-        let mut answer = pin!(hooks.alter(request, Held { cancelled, progress }));
-        let mut found = None;
-        let mut reporter = Reporter::new(
-            self.capabilities.progress(),
-            settings.progress_report_time,
-            reports,
-        );
-        let ping = sleeping(self.server.is_mariadb, PING);
-        loop {
-            let sent = Instant::now();
-            let mut reader = self.send_aside(&ping);
-            let reply = loop {
-                tokio::select! {
-                    biased;
-                    reply = self.answered(&mut reader) => break reply?,
-                    answered = &mut answer, if found.is_none() => found = Some(answered),
-                }
-            };
-            let killed = was_killed(&reply);
-            if killed {
-                cancel.send_replace(true);
+        let mut held = Holding {
+            answer: hooks.alter(request, Held { cancelled, progress }),
+            found: None,
+            cancel,
+            reporter: Reporter::new(
+                self.capabilities.progress(),
+                settings.progress_report_time,
+                reports,
+            ),
+            sequence,
+        };
+        while let Some(kept) = latch {
+            latch = self.wait_for_lock(&lock, kept, &mut held).await?;
+            if let Some(answer) = held.over(self) {
+                return Ok(answer);
             }
-            if let Some(found) = found {
-                return Ok(found);
+        }
+        loop {
+            self.sleep_once(&mut held).await?;
+            if let Some(answer) = held.over(self) {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// Has the lock taken for this session to wait for.
+    async fn latch(&mut self, lock: &str) -> Result<Option<Latch>, End> {
+        let hooks = self.shared.hooks.clone();
+        let mut latch = pin!(hooks.latch(lock));
+        loop {
+            tokio::select! {
+                biased;
+                latch = &mut latch => return Ok(latch),
+                attended = self.attend() => attended?,
+            }
+        }
+    }
+
+    /// Waits for the lock until it is given back, which is done here when the change has ended. Answers the latch if there is to
+    /// be another wait.
+    async fn wait_for_lock(
+        &mut self,
+        lock: &str,
+        latch: Latch,
+        held: &mut Holding<'_>,
+    ) -> Result<Option<Latch>, End> {
+        let mut latch = Some(latch);
+        let mut reader = self.send_aside(&waiting(self.server.is_mariadb, lock));
+        let reply = loop {
+            tokio::select! {
+                biased;
+                reply = self.answered(&mut reader) => break reply?,
+                answered = &mut held.answer, if held.found.is_none() => {
+                    held.found = Some(answered);
+                    latch = None;
+                }
+                () = sleep(PING) => {}
             }
             if self.is_stopping() {
-                return Ok(shutting_down());
+                latch = None;
             }
-            // A server that does not sleep (a limit on statements is used up) must not be asked in a tight loop.
-            let earliest = if killed { sent } else { sent + PING };
-            while found.is_none() && Instant::now() < earliest {
-                tokio::select! {
-                    biased;
-                    answered = &mut answer => found = Some(answered),
-                    () = sleep_until(earliest) => {}
-                    attended = self.attend() => attended?,
-                }
+            held.report(self);
+        };
+        match Waited::of(&reply) {
+            Waited::Locked => {
+                latch = None;
+                self.release(lock).await?;
             }
-            if let Some(found) = found {
-                return Ok(found);
+            Waited::Killed => drop(held.cancel.send_replace(true)),
+            Waited::TimedOut => {}
+            Waited::Impossible => latch = None,
+        }
+        Ok(latch)
+    }
+
+    /// Gives the lock back. A kill may hit this statement as well as any other.
+    async fn release(&mut self, lock: &str) -> Result<(), End> {
+        for _ in 0..3 {
+            if self
+                .ask(&format!("DO RELEASE_LOCK('{lock}')"))
+                .await?
+                .error_code()
+                .is_none()
+            {
+                return Ok(());
             }
-            if let Some(report) = reporter.due() {
-                self.send_progress(*sequence, &report);
-                *sequence = sequence.wrapping_add(1);
+        }
+        Err(End::Protocol("a lock of the session's could not be given back"))
+    }
+
+    /// Sleeps on the server once, and hears of a kill.
+    async fn sleep_once(&mut self, held: &mut Holding<'_>) -> Result<(), End> {
+        let sent = Instant::now();
+        let mut reader = self.send_aside(&sleeping(self.server.is_mariadb, PING));
+        let reply = loop {
+            tokio::select! {
+                biased;
+                reply = self.answered(&mut reader) => break reply?,
+                answered = &mut held.answer, if held.found.is_none() => held.found = Some(answered),
             }
+        };
+        let killed = was_killed(&reply);
+        if killed {
+            held.cancel.send_replace(true);
+        }
+        // A server that does not sleep (a limit on statements is used up) must not be asked in a tight loop.
+        let earliest = if killed { sent } else { sent + PING };
+        while held.found.is_none() && !self.is_stopping() && Instant::now() < earliest {
+            tokio::select! {
+                biased;
+                answered = &mut held.answer => held.found = Some(answered),
+                () = sleep_until(earliest) => {}
+                attended = self.attend() => attended?,
+            }
+        }
+        held.report(self);
+        Ok(())
+    }
+}
+
+/// A held client's change, and what it hears of it.
+struct Holding<'a> {
+    answer: Pin<Box<dyn Future<Output = Answer> + Send + 'a>>,
+    found: Option<Answer>,
+    cancel: watch::Sender<bool>,
+    reporter: Reporter,
+    sequence: &'a mut u8,
+}
+
+impl Holding<'_> {
+    /// The answer, once there is one or the proxy stops.
+    fn over(&mut self, session: &Session) -> Option<Answer> {
+        let stopped = session.is_stopping().then(shutting_down);
+        self.found.take().or(stopped)
+    }
+
+    /// Tells the client of the progress, if it is due.
+    fn report(&mut self, session: &mut Session) {
+        if self.found.is_none()
+            && let Some(report) = self.reporter.due()
+        {
+            session.send_progress(*self.sequence, &report);
+            *self.sequence = self.sequence.wrapping_add(1);
         }
     }
 }

@@ -3,6 +3,7 @@
 mod change;
 mod diagnostics;
 mod hold;
+pub(crate) mod kill;
 pub(crate) mod locks;
 mod question;
 mod settings;
@@ -16,8 +17,9 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use crate::hooks::Verdict;
+use crate::protocol::ok::Error;
 use crate::protocol::shape::Expect;
-use crate::session::{Catch, Caught, End, PreparedChange, Session};
+use crate::session::{Catch, Caught, End, PreparedChange, Reply, Session};
 
 /// `ER_TABLE_DEF_CHANGED`.
 const TABLE_DEF_CHANGED: u16 = 1412;
@@ -31,12 +33,19 @@ impl Session {
                 self.settle();
                 Ok(())
             }
+            Catch::Kill(told) => self.kill(&caught, *told),
             Catch::Migrations => self.show_migrations(&caught).await,
-            Catch::Diagnostics(asked) => {
-                let kept = self.kept.clone().unwrap_or_default();
-                self.answer_grid(&caught, &kept.answer(asked));
+            Catch::Routes => {
+                self.kept = None;
+                self.answer_grid(&caught, &self.shared.router.routes());
                 Ok(())
             }
+            Catch::Upstreams => {
+                self.kept = None;
+                self.answer_grid(&caught, &self.shared.router.upstreams());
+                Ok(())
+            }
+            Catch::Diagnostics(asked) => self.show_diagnostics(&caught, asked).await,
             Catch::OldSnapshot(expect) => self.old_snapshot(&caught, *expect).await,
             Catch::Prepare(text) => self.prepare(&caught, text).await,
             Catch::Change(text) => self.change(&caught, text, None).await,
@@ -56,14 +65,33 @@ impl Session {
             .into_first_row();
         let isolation = row.unwrap_or_default().into_iter().next().flatten();
         if isolation.as_deref() == Some(b"REPEATABLE-READ") {
-            let message = "Table definition has changed, please retry transaction";
+            let error = Error {
+                code: TABLE_DEF_CHANGED,
+                state: "HY000".to_owned(),
+                message: "Table definition has changed, please retry transaction".to_owned(),
+            };
+            // The transaction stays open.
+            self.leave_diagnostics(&error).await?;
             let sequence = caught.header.sequence.wrapping_add(1);
-            self.answer_err(caught, sequence, TABLE_DEF_CHANGED, "HY000", message);
-            self.kept = Some(Kept::error(TABLE_DEF_CHANGED, message.to_owned()));
+            self.answer_err(caught, sequence, error.code, &error.state, &error.message);
             return Ok(());
         }
         self.note(caught.header);
         self.forward(caught.header, Some(expect));
+        Ok(())
+    }
+
+    /// Answers as the server does, with other rows: the packets around them are its own.
+    async fn show_diagnostics(&mut self, caught: &Caught, asked: &Diagnostics) -> Result<(), End> {
+        let grid = self.kept.clone().unwrap_or_default().answer(asked);
+        let mut reader = self.send_aside(asked.statement()).with_packets();
+        let reply = self.answered(&mut reader).await?;
+        let around = reader.into_packets();
+        if matches!(reply, Reply::Rows(_)) && !around.is_empty() {
+            self.answer_rows(caught, &around, &grid.rows);
+        } else {
+            self.answer_grid(caught, &grid);
+        }
         Ok(())
     }
 

@@ -14,11 +14,15 @@ pub(crate) enum Opening {
     Locks,
     /// `SET`: it may have the session's transactions tracked.
     Setting,
+    /// `KILL`: it may be by an id of the proxy's.
+    Kill,
+    /// It may begin or end a transaction, which its last word decides: `BEGIN`, `START`, `COMMIT`, `ROLLBACK`.
+    Boundary,
     /// None of these.
     Other,
 }
 
-const OPENINGS: [(&[u8], Opening); 10] = [
+const OPENINGS: [(&[u8], Opening); 15] = [
     (b"ALTER", Opening::Change),
     (b"CREATE", Opening::Change),
     (b"DROP", Opening::Change),
@@ -29,6 +33,11 @@ const OPENINGS: [(&[u8], Opening); 10] = [
     (b"FLUSH", Opening::Locks),
     (b"BACKUP", Opening::Locks),
     (b"SET", Opening::Setting),
+    (b"KILL", Opening::Kill),
+    (b"BEGIN", Opening::Boundary),
+    (b"START", Opening::Boundary),
+    (b"COMMIT", Opening::Boundary),
+    (b"ROLLBACK", Opening::Boundary),
 ];
 
 /// Reads the first word; `None` when the text ends before or within it, so that more text could change the answer.
@@ -177,6 +186,8 @@ mod tests {
         check("show migrations", Opening::Show);
         check("FLUSH TABLES", Opening::Locks);
         check("set autocommit=0", Opening::Setting);
+        check("KILL 7", Opening::Kill);
+        check("start transaction with consistent snapshot", Opening::Boundary);
         check("", Opening::Other);
     }
 

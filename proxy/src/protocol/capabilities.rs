@@ -18,6 +18,7 @@ pub(crate) const PROTOCOL_41: u32 = 1 << 9;
 pub(crate) const SSL: u32 = 1 << 11;
 pub(crate) const SECURE_CONNECTION: u32 = 1 << 15;
 pub(crate) const PLUGIN_AUTH: u32 = 1 << 19;
+pub(crate) const CONNECT_ATTRS: u32 = 1 << 20;
 pub(crate) const PLUGIN_AUTH_LENENC: u32 = 1 << 21;
 pub(crate) const DEPRECATE_EOF: u32 = 1 << 24;
 pub(crate) const OPTIONAL_METADATA: u32 = 1 << 25;
@@ -31,6 +32,10 @@ const EXTENDED_CACHE_METADATA: u32 = 1 << 4;
 
 /// What would hide the bytes from a relay that neither decrypts nor decompresses.
 pub(crate) const NOT_RELAYED: u32 = SSL | COMPRESS | ZSTD;
+
+/// What says which fields a handshake response has.
+pub(crate) const RESPONSE_FIELDS: u32 =
+    PROTOCOL_41 | CONNECT_WITH_DB | SECURE_CONNECTION | PLUGIN_AUTH | PLUGIN_AUTH_LENENC | CONNECT_ATTRS;
 
 impl Capabilities {
     /// What both sides have.

@@ -5,6 +5,7 @@
 use super::shape::Expect;
 
 pub(crate) const QUERY: u8 = 0x03;
+pub(crate) const PROCESS_KILL: u8 = 0x0c;
 pub(crate) const CHANGE_USER: u8 = 0x11;
 pub(crate) const STMT_PREPARE: u8 = 0x16;
 pub(crate) const STMT_EXECUTE: u8 = 0x17;
@@ -25,7 +26,7 @@ pub(crate) fn expected(command: u8) -> Option<Expect> {
         // QUIT, STMT_SEND_LONG_DATA, STMT_CLOSE.
         0x01 | 0x18 | STMT_CLOSE => return None,
         // INIT_DB, REFRESH, PROCESS_KILL, DEBUG, PING, REGISTER_SLAVE, STMT_RESET, SET_OPTION, RESET_CONNECTION.
-        0x02 | 0x07 | 0x0c | 0x0d | 0x0e | 0x15 | 0x1a | 0x1b | RESET_CONNECTION => Expect::Simple,
+        0x02 | 0x07 | PROCESS_KILL | 0x0d | 0x0e | 0x15 | 0x1a | 0x1b | RESET_CONNECTION => Expect::Simple,
         QUERY => Expect::Query,
         // PROCESS_INFO.
         STMT_EXECUTE | STMT_BULK_EXECUTE | 0x0a => Expect::Execute,

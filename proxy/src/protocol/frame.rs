@@ -111,6 +111,7 @@ pub(crate) struct Frames {
     header_filled: usize,
     left: usize,
     head: Head,
+    sequence: u8,
     continuing: bool,
 }
 
@@ -121,6 +122,7 @@ impl Default for Frames {
             header_filled: 0,
             left: 0,
             head: Head::empty(0),
+            sequence: 0,
             continuing: false,
         }
     }
@@ -130,6 +132,11 @@ impl Frames {
     /// Whether the stream stands between two packets.
     pub(crate) fn at_boundary(&self) -> bool {
         self.header_filled == 0 && !self.continuing
+    }
+
+    /// The number of the last packet's first frame.
+    pub(crate) fn sequence(&self) -> u8 {
+        self.sequence
     }
 
     /// Takes bytes off `data` until a packet has ended, and answers its head; `None` when `data` is used up first.
@@ -163,8 +170,10 @@ impl Frames {
             self.header_filled += 1;
             *data = rest;
         }
-        self.left = Header::peek(&self.header)?.length;
+        let header = Header::peek(&self.header)?;
+        self.left = header.length;
         if !self.continuing {
+            self.sequence = header.sequence;
             self.head = Head::empty(self.left);
         }
         Some(())

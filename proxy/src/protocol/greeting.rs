@@ -1,8 +1,12 @@
-//! The server's first packet: read where it must be, patched in place, never written anew.
+//! The server's first packet: read where it must be, and patched in place. A client that is greeted before its server is
+//! known gets one of the proxy's own.
 //!
 //! <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_packets_protocol_handshake_v10.html>
 
+use bytes::{BufMut, BytesMut};
+
 use super::capabilities::{Capabilities, MYSQL, NOT_RELAYED, PLUGIN_AUTH, SSL};
+use super::ok::status;
 use super::reader::Reader;
 
 /// What the proxy needs of a greeting.
@@ -16,6 +20,8 @@ pub(crate) struct Greeting {
     pub(crate) offered: Capabilities,
     /// The default authentication plugin.
     pub(crate) plugin: String,
+    /// The server's character set.
+    pub(crate) charset: u8,
     low_offset: usize,
     high_offset: usize,
 }
@@ -33,7 +39,8 @@ impl Greeting {
         reader.take(1)?;
         let low_offset = payload.len() - reader.rest().len();
         let low = u32::from(reader.u16()?);
-        reader.take(3)?;
+        let charset = reader.u8()?;
+        reader.take(2)?;
         let high_offset = payload.len() - reader.rest().len();
         let base = low | u32::from(reader.u16()?) << 16;
         let nonce_bytes = usize::from(reader.u8()?);
@@ -59,9 +66,29 @@ impl Greeting {
             nonce,
             offered,
             plugin,
+            charset,
             low_offset,
             high_offset,
         })
+    }
+
+    /// The greeting of a server that is not there.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn offline(is_mariadb: bool) -> Self {
+        let version = if is_mariadb { "11.8.6-MariaDB" } else { "9.7.4" };
+        Self {
+            version: version.to_owned(),
+            connection_id: 1,
+            nonce: Vec::new(),
+            offered: Capabilities {
+                base: MYSQL,
+                extended: 0,
+            },
+            plugin: String::new(),
+            charset: 0,
+            low_offset: 0,
+            high_offset: 0,
+        }
     }
 
     /// Whether the server is a MariaDB.
@@ -95,6 +122,51 @@ impl Greeting {
                 place.copy_from_slice(&bytes);
             }
         }
+    }
+}
+
+/// A greeting of the proxy's own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OwnGreeting<'a> {
+    pub(crate) version: &'a str,
+    pub(crate) connection_id: u32,
+    /// The challenge, none of whose bytes is NUL.
+    pub(crate) nonce: &'a [u8; NONCE_BYTES],
+    pub(crate) charset: u8,
+    pub(crate) offered: Capabilities,
+    pub(crate) plugin: &'a str,
+}
+
+/// The length of a challenge without its trailing NUL.
+pub(crate) const NONCE_BYTES: usize = 20;
+
+impl OwnGreeting<'_> {
+    /// Its payload.
+    pub(crate) fn payload(&self) -> BytesMut {
+        const SHORT: usize = 8;
+        let (first, second) = self.nonce.split_at(SHORT);
+        let base = self.offered.base.to_le_bytes();
+        let (low, high) = base.split_at(2);
+        let mut out = BytesMut::new();
+        out.put_u8(10);
+        out.put_slice(self.version.as_bytes());
+        out.put_u8(0);
+        out.put_u32_le(self.connection_id);
+        out.put_slice(first);
+        out.put_u8(0);
+        out.put_slice(low);
+        out.put_u8(self.charset);
+        out.put_u16_le(status::AUTOCOMMIT);
+        out.put_slice(high);
+        // The challenge's length with its NUL.
+        out.put_u8(21);
+        out.put_bytes(0, 6);
+        out.put_u32_le(self.offered.extended);
+        out.put_slice(second);
+        out.put_u8(0);
+        out.put_slice(self.plugin.as_bytes());
+        out.put_u8(0);
+        out
     }
 }
 
@@ -138,6 +210,30 @@ pub(crate) mod tests {
             Greeting::parse(&golden(0xffff_fffe, 9)).unwrap().offered.extended,
             9
         );
+    }
+
+    #[test]
+    fn an_own_greeting_is_as_a_servers() {
+        let own = OwnGreeting {
+            version: "9.7.4",
+            connection_id: 42,
+            nonce: b"abcdefghijklmnopqrst",
+            charset: 0xff,
+            offered: Capabilities {
+                base: 0xdead_bef1,
+                extended: 0,
+            },
+            plugin: "caching_sha2_password",
+        };
+        assert_eq!(own.payload(), golden(0xdead_bef1, 0));
+        let mariadb = OwnGreeting {
+            offered: Capabilities {
+                base: 0xdead_bef0,
+                extended: 9,
+            },
+            ..own
+        };
+        assert_eq!(mariadb.payload(), golden(0xdead_bef0, 9));
     }
 
     #[test]

@@ -8,6 +8,8 @@ use super::reader::Reader;
 pub(crate) mod status {
     /// A transaction is open.
     pub(crate) const IN_TRANSACTION: u16 = 0x0001;
+    /// Each statement commits by itself.
+    pub(crate) const AUTOCOMMIT: u16 = 0x0002;
     /// Another reply to the same command follows.
     pub(crate) const MORE_RESULTS: u16 = 0x0008;
     /// A cursor was opened: no rows follow.

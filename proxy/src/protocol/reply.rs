@@ -29,6 +29,8 @@ pub(crate) struct ReplyTracker {
     frames: Frames,
     expected: VecDeque<Expect>,
     place: Place,
+    /// What was answered last, if it is not beyond doubt, and the number a packet has that belongs to it all the same.
+    doubtful: Option<(Expect, u8)>,
     /// The last status flags seen.
     pub(crate) status: u16,
 }
@@ -40,6 +42,7 @@ impl ReplyTracker {
             frames: Frames::default(),
             expected: VecDeque::new(),
             place: Place::First,
+            doubtful: None,
             status,
         }
     }
@@ -62,6 +65,7 @@ impl ReplyTracker {
     /// Follows `data`, the stream's next bytes, up to its end or to the next event.
     pub(crate) fn feed(&mut self, data: &mut &[u8]) -> Option<Event> {
         while let Some(head) = self.frames.next(data) {
+            self.dispel_doubt();
             // What the server says unasked (that it closes an idle connection) is one packet.
             let expect = self.expected.front().copied().unwrap_or(Expect::Simple);
             let seen = step(expect, self.place, &head, self.capabilities);
@@ -71,6 +75,11 @@ impl ReplyTracker {
                 Step::Done => {
                     self.place = Place::First;
                     self.expected.pop_front();
+                }
+                Step::DoneOrRow => {
+                    self.place = Place::First;
+                    self.expected.pop_front();
+                    self.doubtful = Some((expect, self.frames.sequence().wrapping_add(1)));
                 }
                 Step::Lost => return Some(Event::Lost),
             }
@@ -82,6 +91,17 @@ impl ReplyTracker {
             }
         }
         None
+    }
+
+    /// Goes back into a reply that had not ended. The next reply begins with another number: the command before it has few
+    /// packets, and a result with rows has had more.
+    fn dispel_doubt(&mut self) {
+        if let Some((expect, sequence)) = self.doubtful.take()
+            && self.frames.sequence() == sequence
+        {
+            self.expected.push_front(expect);
+            self.place = Place::Rows { then_more: false };
+        }
     }
 }
 
@@ -245,6 +265,44 @@ mod tests {
                 &[b"\x01", DEFINITION, b"\xfe\0\0\x42\0\0\0"],
                 &[],
                 0x42,
+            ),
+            case(
+                "no cursor after one, eof",
+                OLD,
+                &[ExecuteAgain, Simple],
+                &[b"\x01", DEFINITION, ok, ok],
+                &[],
+                2,
+            ),
+            case(
+                "rows after a cursor, eof",
+                OLD,
+                &[ExecuteAgain],
+                &[b"\x01", DEFINITION, eof, b"\0\0\0\x02\0\0\0", eof],
+                &[],
+                2,
+            ),
+            case(
+                "no cursor after one, no eof",
+                NEW,
+                &[ExecuteAgain],
+                &[b"\x01", DEFINITION, ok],
+                &[],
+                2,
+            ),
+            case(
+                "rows after a cursor, no eof",
+                NEW,
+                &[ExecuteAgain],
+                &[
+                    b"\x01",
+                    DEFINITION,
+                    b"\0\0\0\x02\0\0\0\0",
+                    b"\0\0\0\x02\0\0\0",
+                    end,
+                ],
+                &[],
+                0x22,
             ),
             case(
                 "fetch",
@@ -411,6 +469,20 @@ mod tests {
                 assert!(!idle, "{} cut at {short}", case.name);
             }
         }
+    }
+
+    /// Of a row that reads as an OK packet the next packet's number tells that it was one.
+    #[test]
+    fn a_row_like_an_ok_packet_is_no_end() {
+        let ok: &[u8] = b"\0\0\0\x02\0\0\0";
+        let mut tracker = ReplyTracker::new(NEW, 0);
+        tracker.expect(Expect::ExecuteAgain);
+        tracker.expect(Expect::Simple);
+        let mut rows = &stream(&[b"\x01", DEFINITION, ok, ok, b"\xfe\0\0\x22\0\0\0"])[..];
+        assert_eq!(tracker.feed(&mut rows), None);
+        assert_eq!((tracker.outstanding(), tracker.status), (1, 0x22));
+        assert_eq!(tracker.feed(&mut &stream(&[ok])[..]), None);
+        assert!(tracker.is_idle());
     }
 
     #[test]

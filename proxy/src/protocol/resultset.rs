@@ -65,7 +65,8 @@ fn definition(name: &str, capabilities: Capabilities) -> BytesMut {
     out
 }
 
-fn text_row(row: &[Option<String>]) -> BytesMut {
+/// A row of text values.
+pub(crate) fn text_row(row: &[Option<String>]) -> BytesMut {
     let mut out = BytesMut::new();
     for value in row {
         match value {

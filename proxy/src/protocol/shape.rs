@@ -20,6 +20,9 @@ pub(crate) enum Expect {
     Query,
     /// Replies to a prepared statement, also an opened cursor.
     Execute,
+    /// As `Execute`, without a cursor, where MySQL has opened one before: a statement whose first execution opened a cursor it
+    /// answers with definitions and then an OK packet in the place of the rows, from then on.
+    ExecuteAgain,
     /// A prepared statement's description.
     Prepare,
     /// Rows (or definitions) without a count before them.
@@ -39,6 +42,8 @@ pub(crate) enum Place {
     Definitions { left: u64, then: Option<u64> },
     /// At the EOF behind definitions.
     DefinitionsEnd { then: Option<u64> },
+    /// At the first row, or at an OK packet in the place of all rows.
+    RowsOrOk,
     /// Within rows. One more reply follows though the end will not say so, if `then_more`.
     Rows { then_more: bool },
 }
@@ -69,6 +74,8 @@ pub(crate) enum Step {
     At(Place),
     /// The command is answered.
     Done,
+    /// The command is answered, unless the next packet's number says that this one was a row.
+    DoneOrRow,
     /// The packet fits no known shape.
     Lost,
 }
@@ -111,6 +118,7 @@ fn step_checked(expect: Expect, place: Place, head: &Head, capabilities: Capabil
             Some(Seen::new(Kind::Other, step, None))
         }
         Place::DefinitionsEnd { then } => definitions_end(expect, then, head, capabilities),
+        Place::RowsOrOk => rows_or_ok(head, capabilities),
         Place::Rows { then_more } => rows(then_more, head, capabilities),
     }
 }
@@ -119,7 +127,7 @@ fn first(expect: Expect, head: &Head, capabilities: Capabilities) -> Option<Seen
     match expect {
         Expect::Simple => simple(head, capabilities),
         Expect::Line => Some(Seen::new(Kind::Other, Step::Done, None)),
-        Expect::Query | Expect::Execute => query(expect, head, capabilities),
+        Expect::Query | Expect::Execute | Expect::ExecuteAgain => query(expect, head, capabilities),
         Expect::Prepare => prepare(head, capabilities),
         Expect::Rows => rows(false, head, capabilities),
         Expect::Unknown | Expect::Endless => None,
@@ -187,6 +195,7 @@ fn after_definitions(expect: Expect, then: Option<u64>, then_more: bool, capabil
     match (expect, then) {
         (Expect::Prepare, None) => Step::Done,
         (Expect::Prepare, Some(left)) => definitions(expect, left, None, capabilities),
+        (Expect::ExecuteAgain, _) if capabilities.deprecate_eof() => Step::At(Place::RowsOrOk),
         _ => Step::At(Place::Rows { then_more }),
     }
 }
@@ -197,6 +206,10 @@ fn definitions_end(
     head: &Head,
     capabilities: Capabilities,
 ) -> Option<Seen> {
+    if expect == Expect::ExecuteAgain && head.first()? == 0 {
+        let status = ok::Ok::parse(head.bytes())?.status;
+        return Some(Seen::new(Kind::Other, after_reply(status, false), Some(status)));
+    }
     if head.first()? != 0xfe {
         return None;
     }
@@ -222,6 +235,23 @@ fn rows(then_more: bool, head: &Head, capabilities: Capabilities) -> Option<Seen
         after_reply(status, then_more),
         Some(status),
     ))
+}
+
+/// A row of a prepared statement begins with the byte of an OK packet, too, and a row of a few short values can be read as one
+/// (a TINYINT of 0 and an INT of 2). The OK packet is all zeros but for its status flags, and what it tells of the session.
+fn rows_or_ok(head: &Head, capabilities: Capabilities) -> Option<Seen> {
+    const OK_BYTES: usize = 7;
+    let status = ok::Ok::parse(head.bytes()).map_or(0, |ok| ok.status);
+    let is_ok = head.bytes().starts_with(&[0, 0, 0])
+        && (head.length == OK_BYTES || head.length > OK_BYTES && status & status::SESSION_STATE_CHANGED != 0);
+    if !is_ok {
+        return rows(false, head, capabilities);
+    }
+    let step = match after_reply(status, false) {
+        Step::Done => Step::DoneOrRow,
+        other => other,
+    };
+    Some(Seen::new(Kind::Other, step, Some(status)))
 }
 
 fn after_reply(status: u16, then_more: bool) -> Step {

@@ -18,6 +18,27 @@ pub struct GroupView {
     pub members: Vec<MemberView>,
 }
 
+impl GroupView {
+    /// A group of one server, taken for its primary and not watched.
+    pub(super) fn single(name: &str, upstream: &Upstream) -> Self {
+        let member = MemberView {
+            name: upstream.to_string(),
+            upstream: upstream.clone(),
+            weight: 0,
+            role: Role::Primary,
+            state: State::Up,
+            lag: None,
+            transactions: String::new(),
+            differing: None,
+        };
+        Self {
+            name: name.to_owned(),
+            primary: Ok(0),
+            members: vec![member],
+        }
+    }
+}
+
 /// Why a group has no server that writes may go to; the text is meant for clients and operators alike.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]

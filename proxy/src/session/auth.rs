@@ -38,6 +38,8 @@ const FAST_AUTHENTICATION: &[u8] = &[0x01, 0x03];
 const MORE_DATA: u8 = 0x01;
 /// What a client without a plugin's name answers for.
 const NATIVE: &str = "mysql_native_password";
+/// `ER_NET_PACKET_TOO_LARGE`.
+const PACKET_TOO_LARGE: u16 = 1153;
 /// `ER_SECURE_TRANSPORT_REQUIRED`.
 pub(crate) const SECURE_TRANSPORT_REQUIRED: u16 = 3159;
 
@@ -130,6 +132,8 @@ pub(crate) struct Exchange<'a> {
     ahead: u8,
     /// The server, or the proxy in its place, has spoken and the client may answer. What it sends unasked behind a change of user is the next command.
     asked: bool,
+    /// The client's first answer was kept back, so the server has to ask for another.
+    kept_back: bool,
 }
 
 impl<'a> Exchange<'a> {
@@ -143,7 +147,15 @@ impl<'a> Exchange<'a> {
             envelope: None,
             ahead,
             asked: false,
+            kept_back: false,
         }
+    }
+
+    /// Begins with `packet` in the place of the one at the front. It holds no answer of the client's: the server asks.
+    pub(crate) fn begin_unanswered(&mut self, wire: &mut Wire, header: Header, packet: &[u8]) {
+        wire.up.discard(HEADER_BYTES + header.length);
+        wire.up.send(header.sequence.wrapping_sub(self.ahead), packet);
+        self.kept_back = true;
     }
 
     /// Sends the packet at the front, which begins the exchange and holds the client's first answer.
@@ -193,7 +205,7 @@ impl<'a> Exchange<'a> {
                     self.asked = false;
                     self.heard_client(wire, header, payload).await?;
                 }
-                check_size(wire.up.undecided())?;
+                check_client_size(wire)?;
             }
             check_size(wire.down.undecided())?;
             login_arrival(wire).await?;
@@ -206,6 +218,10 @@ impl<'a> Exchange<'a> {
         header: Header,
         payload: &[u8],
     ) -> Result<Option<Option<u16>>, End> {
+        if std::mem::take(&mut self.kept_back) && !matches!(payload.first(), Some(0x00 | 0xfe | 0xff)) {
+            // The client would take it for a word on its first answer, which may be one with its password.
+            return Err(End::Protocol("the server does not ask the client anew"));
+        }
         let own = std::mem::replace(&mut self.own, Own::Relay);
         if let (Own::Key { password }, Some((&MORE_DATA, key))) = (&own, payload.split_first()) {
             self.send_encrypted(wire, header, password, key)?;
@@ -370,11 +386,33 @@ pub(crate) fn check_size(undecided: &[u8]) -> Result<(), End> {
     }
 }
 
+/// Refuses such a packet of a client's as a server refuses it.
+pub(crate) fn check_client_size(wire: &mut Wire) -> Result<(), End> {
+    let Err(end) = check_size(wire.up.undecided()) else {
+        return Ok(());
+    };
+    let sequence = Header::peek(wire.up.undecided()).map_or(1, |header| header.sequence);
+    let capabilities = Capabilities {
+        base: PROTOCOL_41,
+        extended: 0,
+    };
+    let message = "Got a packet bigger than 'max_allowed_packet' bytes";
+    let packet = answer::err(capabilities, PACKET_TOO_LARGE, "08S01", message);
+    wire.down.send(sequence.wrapping_add(1), &packet);
+    Err(end)
+}
+
 /// What arrives during a login; neither side may leave then.
 pub(crate) async fn login_arrival(wire: &mut Wire) -> Result<(), End> {
     match wire.arrival().await {
         Arrival::Client(_) | Arrival::Upstream(_) => Ok(()),
         Arrival::ClientEnded | Arrival::ClientGone => Err(End::ClientLeft),
-        Arrival::UpstreamEnded => Err(End::UpstreamLost),
+        Arrival::UpstreamEnded => {
+            // It may have said why before it was asked anything: that it waited too long, or takes nobody from there.
+            if peek_packet(wire.down.undecided()).is_some_and(|(_, payload)| payload.first() == Some(&0xff)) {
+                wire.down.approve_all();
+            }
+            Err(End::UpstreamLost)
+        }
     }
 }

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use super::Session;
 use super::statements::{PreparedChange, Statements};
 use crate::hooks::{ReadMode, Verdict};
-use crate::intercept::{Diagnostics, Opening, Show, locks, tracking, words};
+use crate::intercept::{Diagnostics, Opening, Show, kill, locks, tracking, words};
 use crate::protocol::capabilities::Capabilities;
 use crate::protocol::command::{self as code, expected};
 use crate::protocol::frame::{Frames, HEADER_BYTES, Header};
 use crate::protocol::query;
 use crate::protocol::reader::Reader;
 use crate::protocol::shape::Expect;
+use crate::routing::ids;
 
 /// A longer command is never looked into.
 const INSPECTED_MAX_BYTES: usize = 1 << 20;
@@ -65,6 +66,12 @@ pub(crate) enum Catch {
     Execute(Arc<PreparedChange>),
     /// `SHOW MIGRATIONS`.
     Migrations,
+    /// A kill by an id the proxy told a client.
+    Kill(u32),
+    /// `SHOW ROUTES`.
+    Routes,
+    /// `SHOW UPSTREAMS`.
+    Upstreams,
     /// A statement on a table that was replaced after the transaction's snapshot.
     OldSnapshot(Expect),
     /// A question about diagnostics only the proxy has.
@@ -230,6 +237,15 @@ impl Session {
             code::CHANGE_USER if !front.is_inspectable() => Decision::Forward(Some(Expect::Unknown)),
             code::CHANGE_USER if !front.is_whole => Decision::More,
             code::CHANGE_USER => Decision::Catch(Catch::ChangeUser),
+            code::PROCESS_KILL if self.server.upstream.is_some() => {
+                if !front.is_whole {
+                    return Decision::More;
+                }
+                let id = Reader::new(front.body).u32().filter(|id| ids::is_told(*id));
+                id.map_or(Decision::Forward(expected(code::PROCESS_KILL)), |id| {
+                    Decision::Catch(Catch::Kill(id))
+                })
+            }
             code::STMT_CLOSE if front.body.len() < 4 && !front.is_whole => Decision::More,
             other => Decision::Forward(expected(other)),
         }
@@ -242,9 +258,10 @@ impl Session {
         }
         let text = query::text(front.body, self.capabilities);
         if !front.is_whole {
-            // A text that is surely nothing of ours passes as it arrives.
+            // A text that is surely nothing of ours passes as it arrives, unless what it names matters: at a gate, or to a
+            // session that may have a snapshot.
             let is_other = text.and_then(words::opening) == Some(Opening::Other);
-            return if is_other && self.shared.gate.is_idle() {
+            return if is_other && self.shared.gate.is_idle() && self.snapshot.is_none() {
                 FORWARD
             } else {
                 Decision::More
@@ -259,12 +276,19 @@ impl Session {
             }
             Opening::Show => match Show::parse(text) {
                 Some(Show::Migrations) => return Decision::Catch(Catch::Migrations),
+                Some(Show::Routes) => return Decision::Catch(Catch::Routes),
+                Some(Show::Upstreams) => return Decision::Catch(Catch::Upstreams),
                 Some(Show::Diagnostics(asked)) if self.kept.is_some() => {
                     return Decision::Catch(Catch::Diagnostics(asked));
                 }
                 _ => {}
             },
-            Opening::Locks | Opening::Setting | Opening::Other => {}
+            Opening::Kill if self.server.upstream.is_some() => {
+                if let Some(id) = kill::told_id(text) {
+                    return Decision::Catch(Catch::Kill(id));
+                }
+            }
+            Opening::Kill | Opening::Locks | Opening::Setting | Opening::Boundary | Opening::Other => {}
         }
         FORWARD
     }
@@ -287,9 +311,12 @@ impl Session {
 
     fn judge_execute(&self, front: &Front<'_>) -> Decision {
         const FORWARD: Decision = Decision::Forward(Some(Expect::Execute));
-        let Some(id) = Reader::new(front.body).u32() else {
+        let (Some(id), flags) = (Reader::new(front.body).u32(), front.body.get(4)) else {
             return if front.is_whole { FORWARD } else { Decision::More };
         };
+        if flags.is_none() && !front.is_whole {
+            return Decision::More;
+        }
         let statement = self.statements.get(id);
         let change = statement.and_then(|statement| statement.change.clone());
         if let Some(change) = change.filter(|_| self.executes_changes(front)) {
@@ -302,13 +329,18 @@ impl Session {
         if statement.is_none() && self.statements.may_become_change(id) {
             return Decision::More;
         }
+        let without_cursor = flags.is_some_and(|flags| flags & code::CURSOR == 0);
+        if self.cursors && front.code == code::STMT_EXECUTE && without_cursor {
+            return Decision::Forward(Some(Expect::ExecuteAgain));
+        }
         FORWARD
     }
 
     /// Whether the server would execute a schema change by this command: none does in bulk or by one that is cut short, and
     /// MySQL not with a cursor.
     fn executes_changes(&self, front: &Front<'_>) -> bool {
-        if front.is_whole && front.body.len() < code::EXECUTE_MIN_BYTES {
+        // One that is too long to be waited for is the server's, too.
+        if !front.is_inspectable() || front.is_whole && front.body.len() < code::EXECUTE_MIN_BYTES {
             return false;
         }
         let flags = front.body.get(4).copied().unwrap_or_default();
@@ -387,7 +419,12 @@ impl Session {
                 let is_whole = body.len() == header.length - 1;
                 self.statements.announce(Some(body).filter(|_| is_whole), None);
             }
-            code::STMT_EXECUTE | code::STMT_BULK_EXECUTE => self.kept = None,
+            code::STMT_EXECUTE | code::STMT_BULK_EXECUTE => {
+                self.kept = None;
+                let flags = body.get(4).copied().unwrap_or_default();
+                self.cursors |=
+                    !self.server.is_mariadb && *code == code::STMT_EXECUTE && flags & code::CURSOR != 0;
+            }
             code::STMT_CLOSE => {
                 if let Some(id) = Reader::new(body).u32() {
                     self.statements.close(id);
@@ -397,6 +434,7 @@ impl Session {
                 self.kept = None;
                 self.locks = false;
                 self.tracked = false;
+                self.cursors = false;
                 self.statements.clear();
             }
             _ => {}
@@ -414,6 +452,11 @@ impl Session {
             left: header.length,
             continued: header.is_continued(),
         };
+    }
+
+    /// The command at the front, with what came behind it.
+    pub(crate) fn front_mut(&mut self) -> &mut [u8] {
+        self.wire.up.undecided_mut()
     }
 
     /// Takes the command at the front away: it has been answered.

@@ -9,17 +9,18 @@
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::auth::{Exchange, SECURE_TRANSPORT_REQUIRED, check_size, login_arrival};
+use super::auth::{Exchange, SECURE_TRANSPORT_REQUIRED, check_client_size, check_size, login_arrival};
 use super::wire::Wire;
-use super::{End, Shared};
+use super::{Common, End, origin};
 use crate::config::{ProxyConfig, Upstream};
+use crate::peer::Peer;
 use crate::protocol::answer;
 use crate::protocol::capabilities::{Capabilities, PROTOCOL_41};
 use crate::protocol::frame::{HEADER_BYTES, Header, peek_packet};
 use crate::protocol::greeting::Greeting;
 use crate::protocol::login::Login;
 use crate::tls::ClientTls;
-use crate::upstream;
+use crate::upstream::{self, UNREACHABLE};
 
 /// What a session knows after its login.
 #[derive(Debug)]
@@ -31,22 +32,40 @@ pub(crate) struct LoggedIn {
 }
 
 /// Relays the login; `None` when the server refused it, in its own words.
-pub(crate) async fn login(wire: &mut Wire, shared: &Shared) -> Result<Option<LoggedIn>, End> {
-    let config = &shared.config;
-    let Some((greeting, connector)) = greet(wire, config).await? else {
+pub(crate) async fn login(
+    wire: &mut Wire,
+    common: &Common,
+    upstream: &Upstream,
+    mut peer: Peer,
+) -> Result<Option<LoggedIn>, End> {
+    let config = &common.config;
+    let is_open = origin::is_open(config, &peer);
+    if !is_open {
+        origin::say(wire, config, &peer);
+    }
+    let Some((greeting, connector)) = greet(wire, config, upstream).await? else {
         return Ok(None);
     };
-    let (header, login) = respond(wire, &config.client_tls, &greeting).await?;
+    origin::hear(wire, config, &mut peer).await?;
+    if is_open {
+        origin::say(wire, config, &peer);
+    }
+    let (header, login) = respond(wire, &config.client_tls, greeting.is_mariadb()).await?;
     let capabilities = greeting.relayed().both(login.asked);
     if let Some(connector) = connector {
-        secure_upstream(wire, &connector, config, header, login.asked).await?;
+        let response = peek_packet(wire.up.undecided()).map(|(_, payload)| payload);
+        let request = response
+            .filter(|_| login.asked.has(PROTOCOL_41))
+            .and_then(Login::tls_request);
+        let request = request.ok_or(End::Protocol("the client's dialect is too old for TLS"))?;
+        secure_upstream(wire, &connector, upstream, &request, (header, login.asked)).await?;
     }
     let (client_tls, upstream_tls) = (wire.client().is_tls(), wire.upstream().is_tls());
     if let Some(payload) = wire.up.undecided_mut().get_mut(HEADER_BYTES..) {
         Login::patch(payload, upstream_tls);
     }
     let ahead = u8::from(client_tls).wrapping_sub(u8::from(upstream_tls));
-    let mut exchange = Exchange::new(greeting.nonce.clone(), &shared.password_key, ahead);
+    let mut exchange = Exchange::new(greeting.nonce.clone(), &common.password_key, ahead);
     exchange.begin(wire, login.first).await?;
     let status = exchange.run(wire).await?;
     Ok(status.map(|status| LoggedIn {
@@ -60,6 +79,7 @@ pub(crate) async fn login(wire: &mut Wire, shared: &Shared) -> Result<Option<Log
 async fn greet(
     wire: &mut Wire,
     config: &ProxyConfig,
+    upstream: &Upstream,
 ) -> Result<Option<(Greeting, Option<TlsConnector>)>, End> {
     loop {
         if let Some((header, payload)) = peek_packet(wire.down.undecided()) {
@@ -74,9 +94,8 @@ async fn greet(
                 Ok(connector) => connector,
                 Err(reason) => {
                     wire.down.discard(bytes);
-                    let message = unsafe_server(config, &reason);
-                    wire.down
-                        .send(0, &answer::early_err(upstream::UNREACHABLE, &message));
+                    let message = unsafe_server(upstream, &reason);
+                    wire.down.send(0, &answer::early_err(UNREACHABLE, &message));
                     return Err(End::Refused(reason));
                 }
             };
@@ -91,7 +110,8 @@ async fn greet(
     }
 }
 
-fn connector(
+/// With what the server's connection is to be encrypted, if it is.
+pub(super) fn connector(
     wire: &Wire,
     config: &ProxyConfig,
     greeting: &Greeting,
@@ -103,14 +123,18 @@ fn connector(
 }
 
 /// What is said about a server that cannot be reached safely, to the log and to the client.
-fn unsafe_server(config: &ProxyConfig, reason: &dyn std::fmt::Display) -> String {
-    let message = upstream::failure(&config.upstream, reason);
+pub(super) fn unsafe_server(upstream: &Upstream, reason: &dyn std::fmt::Display) -> String {
+    let message = upstream::failure(upstream, reason);
     tracing::warn!("{message}");
     message
 }
 
 /// Waits for the client's response, inside TLS if the client asks for it. The response stays where it is.
-async fn respond(wire: &mut Wire, tls: &ClientTls, greeting: &Greeting) -> Result<(Header, Login), End> {
+pub(super) async fn respond(
+    wire: &mut Wire,
+    tls: &ClientTls,
+    is_mariadb: bool,
+) -> Result<(Header, Login), End> {
     loop {
         if let Some((header, payload)) = peek_packet(wire.up.undecided()) {
             let login =
@@ -118,7 +142,7 @@ async fn respond(wire: &mut Wire, tls: &ClientTls, greeting: &Greeting) -> Resul
             let by_tls = wire.client().is_tls();
             if by_tls || !login.wants_tls {
                 if tls.is_required() && !by_tls && !wire.client().is_unix() {
-                    let state = if greeting.is_mariadb() { "08004" } else { "HY000" };
+                    let state = if is_mariadb { "08004" } else { "HY000" };
                     return Err(refuse_plain(wire, header, login.asked, state));
                 }
                 return Ok((header, login));
@@ -126,7 +150,7 @@ async fn respond(wire: &mut Wire, tls: &ClientTls, greeting: &Greeting) -> Resul
             begin_tls(wire, tls, header).await?;
             continue;
         }
-        check_size(wire.up.undecided())?;
+        check_client_size(wire)?;
         login_arrival(wire).await?;
     }
 }
@@ -153,27 +177,22 @@ fn refuse_plain(wire: &mut Wire, header: Header, asked: Capabilities, state: &st
     End::Refused("the client did not use TLS")
 }
 
-/// Begins TLS with the server, in the name of the client whose response is at the front.
-async fn secure_upstream(
+/// Begins TLS with the server by this request, in the name of the client whose response came with `header`.
+pub(super) async fn secure_upstream(
     wire: &mut Wire,
     connector: &TlsConnector,
-    config: &ProxyConfig,
-    header: Header,
-    asked: Capabilities,
+    upstream: &Upstream,
+    request: &[u8],
+    (header, asked): (Header, Capabilities),
 ) -> Result<(), End> {
-    let response = peek_packet(wire.up.undecided()).map(|(_, payload)| payload);
-    let request = response
-        .filter(|_| asked.has(PROTOCOL_41))
-        .and_then(Login::tls_request);
-    let request = request.ok_or(End::Protocol("the client's dialect is too old for TLS"))?;
-    wire.up.send(1, &request);
-    let secured = match name(&config.upstream) {
+    wire.up.send(1, request);
+    let secured = match name(upstream) {
         Some(name) => wire.secure_upstream(name, connector).await,
         None => Err(std::io::Error::other("no certificate can have this name")),
     };
     secured.map_err(|error| {
-        let message = unsafe_server(config, &format_args!("TLS: {error}"));
-        let packet = answer::err(asked, upstream::UNREACHABLE, "HY000", &message);
+        let message = unsafe_server(upstream, &format_args!("TLS: {error}"));
+        let packet = answer::err(asked, UNREACHABLE, "HY000", &message);
         wire.down.send(header.sequence.wrapping_add(1), &packet);
         End::Refused("no TLS with the server")
     })

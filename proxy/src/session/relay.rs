@@ -17,6 +17,7 @@ use crate::protocol::reply::Event;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Happening {
     Arrived(Arrival),
+    Stalled,
     StopAsked,
 }
 
@@ -31,12 +32,13 @@ impl Session {
     }
 
     async fn turn(&mut self) -> Result<(), End> {
+        // Boxed where it is rare and large: a session is as large as the largest thing it may wait in.
         match self.decide() {
             Step::More => {}
             // What is caught waits until everything before it is answered: only then is the connection the proxy's to use.
-            Step::Catch(caught) if self.tracker.is_idle() => return self.handle(caught).await,
+            Step::Catch(caught) if self.tracker.is_idle() => return Box::pin(self.handle(caught)).await,
             Step::Catch(_) => {}
-            Step::Hold { text } => return self.hold_at_gate(text).await,
+            Step::Hold { text } => return Box::pin(self.hold_at_gate(text)).await,
         }
         if self.may_stop() {
             return Err(End::Stopped);
@@ -51,7 +53,13 @@ impl Session {
             if !self.stopping && self.stop.poll_asked(cx) {
                 return Poll::Ready(Happening::StopAsked);
             }
-            self.wire.poll(cx).map(Happening::Arrived)
+            match self.wire.poll(cx) {
+                Poll::Ready(arrival) => Poll::Ready(Happening::Arrived(arrival)),
+                Poll::Pending => self
+                    .stall
+                    .poll(&self.wire, self.stall_limit, cx)
+                    .map(|()| Happening::Stalled),
+            }
         })
         .await
     }
@@ -59,6 +67,7 @@ impl Session {
     fn apply(&mut self, happening: Happening) -> Result<(), End> {
         match happening {
             Happening::StopAsked => self.stopping = true,
+            Happening::Stalled => return Err(End::Stalled),
             Happening::Arrived(Arrival::Client(_) | Arrival::ClientEnded) => {}
             Happening::Arrived(Arrival::ClientGone) => return Err(End::ClientLeft),
             Happening::Arrived(Arrival::UpstreamEnded) => return Err(End::UpstreamLost),
@@ -68,7 +77,7 @@ impl Session {
     }
 
     /// Lets the server's newest `count` bytes through and follows what they say.
-    fn follow(&mut self, count: usize) {
+    pub(super) fn follow(&mut self, count: usize) {
         if !matches!(self.phase, Phase::Blind) {
             let bytes = self.wire.down.undecided();
             let mut newest = bytes.get(bytes.len().saturating_sub(count)..).unwrap_or_default();
@@ -110,13 +119,14 @@ impl Session {
         }
     }
 
-    /// Whether the session may end for a shutdown: nobody waits for anything.
+    /// Whether the session may end for a shutdown: nobody waits for anything but
+    /// the bytes of the last answer, which its farewell writes, and no transaction or table lock is open.
     fn may_stop(&self) -> bool {
         self.stopping
             && matches!(self.phase, Phase::Command)
             && self.tracker.is_idle()
             && self.tracker.status & status::IN_TRANSACTION == 0
-            && self.wire.down.is_flushed()
+            && !self.locks
             && self.wire.up.undecided().is_empty()
     }
 

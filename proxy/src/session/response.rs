@@ -1,10 +1,13 @@
 //! Answers in the server's place, in the client's dialect and with running sequence numbers.
 
+use bytes::Bytes;
+
 use super::auth::Exchange;
 use super::{Caught, End, Session};
 use crate::hooks::{Grid, Progress};
 use crate::protocol::frame::peek_packet;
 use crate::protocol::login::First;
+use crate::protocol::response::unanswered_change_user;
 use crate::protocol::{answer, progress, resultset, session_state};
 
 impl Session {
@@ -59,6 +62,21 @@ impl Session {
         self.consume(caught.header);
     }
 
+    /// Answers with rows of the proxy's own between the server's own packets.
+    pub(crate) fn answer_rows(&mut self, caught: &Caught, around: &[Bytes], rows: &[Vec<Option<String>>]) {
+        let Some((end, definitions)) = around.split_last() else {
+            return;
+        };
+        let rows = rows.iter().map(|row| resultset::text_row(row).freeze());
+        let packets = definitions.iter().cloned().chain(rows).chain([end.clone()]);
+        let mut sequence = caught.header.sequence;
+        for packet in packets {
+            sequence = sequence.wrapping_add(1);
+            self.wire.down.send(sequence, &packet);
+        }
+        self.consume(caught.header);
+    }
+
     /// Sends a progress packet before the answer.
     pub(crate) fn send_progress(&mut self, sequence: u8, report: &Progress) {
         self.wire.down.send(sequence, &progress::packet(report));
@@ -69,8 +87,15 @@ impl Session {
         self.note(caught.header);
         let payload = peek_packet(self.wire.up.undecided()).map(|(_, payload)| payload);
         let first = payload.and_then(|payload| First::of_change_user(payload, self.capabilities));
+        // The client of a placed connection knows no challenge of its server's.
+        let unanswered = payload
+            .filter(|_| self.server.upstream.is_some())
+            .and_then(|payload| unanswered_change_user(payload, self.capabilities));
         let mut exchange = Exchange::new(self.server.nonce.clone(), &self.shared.password_key, 0);
-        exchange.begin(&mut self.wire, first).await?;
+        match unanswered {
+            Some(packet) => exchange.begin_unanswered(&mut self.wire, caught.header, &packet),
+            None => exchange.begin(&mut self.wire, first).await?,
+        }
         if let Some(status) = exchange.run(&mut self.wire).await? {
             self.tracker.status = status;
         }

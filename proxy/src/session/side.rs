@@ -64,10 +64,12 @@ pub(crate) struct ReplyReader {
     status: Option<u16>,
     /// What it told of the session.
     told: Vec<Entry>,
+    /// The packets around the rows, where they are wanted.
+    around: Option<Vec<Bytes>>,
 }
 
 impl ReplyReader {
-    fn new(capabilities: Capabilities) -> Self {
+    pub(super) fn new(capabilities: Capabilities) -> Self {
         Self {
             capabilities,
             place: Place::First,
@@ -75,11 +77,23 @@ impl ReplyReader {
             found: None,
             status: None,
             told: Vec::new(),
+            around: None,
         }
     }
 
+    /// Keeps the packets around the rows, too.
+    pub(crate) fn with_packets(mut self) -> Self {
+        self.around = Some(Vec::new());
+        self
+    }
+
+    /// The packets around the rows: the last one stands behind them.
+    pub(crate) fn into_packets(self) -> Vec<Bytes> {
+        self.around.unwrap_or_default()
+    }
+
     /// Reads on; `Some` is the whole reply.
-    fn read(&mut self, pipe: &mut Pipe) -> Result<Option<Reply>, End> {
+    pub(super) fn read(&mut self, pipe: &mut Pipe) -> Result<Option<Reply>, End> {
         while let Some((header, payload)) = peek_packet(pipe.undecided()) {
             let seen = step(Expect::Query, self.place, &Head::of(payload), self.capabilities);
             self.keep(seen.kind, payload)?;
@@ -93,7 +107,9 @@ impl ReplyReader {
             pipe.discard(HEADER_BYTES + header.length);
             match seen.step {
                 Step::At(place) => self.place = place,
-                Step::Lost => return Err(End::Protocol("the reply to a side statement is not understood")),
+                Step::Lost | Step::DoneOrRow => {
+                    return Err(End::Protocol("the reply to a side statement is not understood"));
+                }
                 Step::Done => {
                     let rows = std::mem::take(&mut self.rows);
                     return Ok(Some(self.found.take().unwrap_or(Reply::Rows(rows))));
@@ -127,6 +143,11 @@ impl ReplyReader {
             Kind::Row if self.rows.len() < ROWS_MAX => {
                 self.rows
                     .push(row(payload).ok_or(End::Protocol("a row is cut short"))?);
+            }
+            Kind::Other => {
+                if let Some(around) = &mut self.around {
+                    around.push(Bytes::copy_from_slice(payload));
+                }
             }
             _ => {}
         }
@@ -177,6 +198,7 @@ impl Session {
         }
         match self.happening().await {
             Happening::StopAsked => self.stopping = true,
+            Happening::Stalled => return Err(End::Stalled),
             Happening::Arrived(Arrival::Client(_) | Arrival::Upstream(_)) => {}
             Happening::Arrived(Arrival::ClientEnded | Arrival::ClientGone) => return Err(End::ClientLeft),
             Happening::Arrived(Arrival::UpstreamEnded) => return Err(End::UpstreamLost),

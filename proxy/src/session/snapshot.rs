@@ -42,6 +42,11 @@ impl Snapshot {
         self.since = self.since.or(pending).filter(|_| in_transaction);
     }
 
+    /// Whether the session surely has no snapshot, nor a statement under way that could take one.
+    pub(super) fn is_none(&self) -> bool {
+        self.since.is_none() && self.pending.is_none()
+    }
+
     /// The moment before which there was no snapshot, if there may be one.
     pub(super) fn since(&self) -> Option<Moment> {
         self.since

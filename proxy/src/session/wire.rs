@@ -15,11 +15,11 @@ use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use super::End;
+use super::{End, spare};
 use crate::protocol::frame::{HEADER_BYTES, put_packet};
 use crate::stream::Stream;
 
-const CHUNK_MIN_BYTES: usize = 16 << 10;
+const CHUNK_MIN_BYTES: usize = spare::SPARE_BYTES;
 const CHUNK_MAX_BYTES: usize = 256 << 10;
 /// Approved bytes that wait for a slow receiver before reading stops.
 const UNSENT_MAX_BYTES: usize = 256 << 10;
@@ -41,10 +41,12 @@ pub(crate) struct Pipe {
     pub(crate) ended: bool,
     /// The receiver takes no more.
     broken: bool,
+    /// How many bytes it has taken, round and round.
+    taken: usize,
 }
 
 impl Pipe {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let (own, buffer) = (BytesMut::new(), BytesMut::new());
         Self {
             own,
@@ -54,7 +56,20 @@ impl Pipe {
             oversized: false,
             ended: false,
             broken: false,
+            taken: 0,
         }
+    }
+
+    /// Bytes arrive without a connection.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn arrive(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// What may leave.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn approved_bytes(&self) -> &[u8] {
+        self.buffer.get(..self.approved).unwrap_or_default()
     }
 
     /// The bytes nobody has decided about.
@@ -108,9 +123,9 @@ impl Pipe {
         put(&mut self.own);
     }
 
-    /// Whether everything approved has been written.
-    pub(crate) fn is_flushed(&self) -> bool {
-        self.own.is_empty() && self.approved == 0
+    /// What the receiver has taken, while there is something it has not.
+    pub(crate) fn stuck_at(&self) -> Option<usize> {
+        (self.approved > 0 || !self.own.is_empty()).then_some(self.taken)
     }
 
     fn wants_bytes(&self) -> bool {
@@ -119,13 +134,27 @@ impl Pipe {
             && self.buffer.len() - self.approved < UNDECIDED_MAX_BYTES
     }
 
+    /// Holds no memory while there is nothing to hold.
+    fn rest(&mut self) {
+        if self.buffer.is_empty() {
+            spare::give(std::mem::take(&mut self.buffer));
+        }
+    }
+
     fn poll_read(&mut self, from: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.oversized && self.buffer.is_empty() {
-            self.buffer = BytesMut::new();
+        if from.poll_may_read(cx).is_pending() {
+            self.rest();
+            return Poll::Pending;
+        }
+        if self.buffer.is_empty() && (self.oversized || self.buffer.capacity() == 0) {
+            self.buffer = spare::take();
             self.oversized = false;
         }
         self.buffer.reserve(self.chunk);
         let polled = pin!(from.read_buf(&mut self.buffer)).poll(cx);
+        if polled.is_pending() {
+            self.rest();
+        }
         if let Poll::Ready(Ok(count)) = polled {
             // The chunk follows the traffic: big results take few reads, and an idle session little memory.
             if count >= self.chunk {
@@ -141,17 +170,23 @@ impl Pipe {
     /// Writes until everything approved is out; `Pending` while the receiver is slow.
     fn poll_write(&mut self, to: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.broken {
-            self.own.clear();
+            self.own = BytesMut::new();
             self.buffer.advance(self.approved);
             self.approved = 0;
         }
         while !self.own.is_empty() {
             let written = write_some(to, &self.own, cx);
             match written {
-                Poll::Ready(Ok(count)) => self.own.advance(count),
+                Poll::Ready(Ok(count)) => {
+                    self.own.advance(count);
+                    self.taken = self.taken.wrapping_add(count);
+                }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => return Poll::Pending,
             }
+        }
+        if self.own.capacity() > 0 {
+            self.own = BytesMut::new();
         }
         while self.approved > 0 {
             let ready = self.buffer.get(..self.approved).unwrap_or_default();
@@ -159,6 +194,7 @@ impl Pipe {
                 Poll::Ready(Ok(count)) => {
                     self.buffer.advance(count);
                     self.approved -= count;
+                    self.taken = self.taken.wrapping_add(count);
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => return Poll::Pending,
@@ -211,6 +247,19 @@ impl Wire {
             down: Pipe::new(),
             half_closed: false,
         }
+    }
+
+    /// A client whose server is not chosen yet: nothing is expected of that side.
+    pub(crate) fn waiting(client: Stream) -> Self {
+        let mut wire = Self::new(client, Stream::default());
+        wire.down.ended = true;
+        wire
+    }
+
+    /// Gives a waiting client its server.
+    pub(crate) fn open_upstream(&mut self, upstream: Stream) {
+        self.upstream = upstream;
+        self.down.ended = false;
     }
 
     /// The client's connection.
@@ -301,11 +350,15 @@ impl Wire {
         poll_fn(|cx| self.poll(cx)).await
     }
 
-    /// Returns when the client has taken everything approved for it.
-    pub(crate) async fn flush_client(&mut self) -> Result<(), End> {
-        poll_fn(|cx| self.down.poll_write(&mut self.client, cx))
-            .await
-            .map_err(|_| End::ClientLeft)
+    /// Returns when the client has taken something of what is approved for it: whether it has taken everything.
+    pub(crate) async fn flush_some(&mut self) -> Result<bool, End> {
+        let before = self.down.stuck_at();
+        poll_fn(|cx| match self.down.poll_write(&mut self.client, cx) {
+            Poll::Pending if self.down.stuck_at() != before => Poll::Ready(Ok(false)),
+            polled => polled.map_ok(|()| true),
+        })
+        .await
+        .map_err(|_| End::ClientLeft)
     }
 
     /// Ends the client's TLS as TLS wants it: without its last word a client takes the end for an attack.

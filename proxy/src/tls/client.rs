@@ -1,6 +1,6 @@
 //! TLS towards clients.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -30,14 +30,21 @@ impl ClientTls {
         }
     }
 
+    /// Shows another certificate to who comes from now on; connections there are keep theirs. Clones change with it.
+    pub fn renew(&self, other: &Identity) {
+        if let Some(identity) = self.identity() {
+            identity.become_as(other);
+        }
+    }
+
     pub(crate) fn is_required(&self) -> bool {
         matches!(self, Self::Required(_))
     }
 }
 
-/// The proxy's certificate and its key.
+/// The proxy's certificate and its key. Clones are the same identity and are renewed together.
 #[derive(Clone, Debug)]
-pub struct Identity(Arc<ServerConfig>);
+pub struct Identity(Arc<RwLock<Arc<ServerConfig>>>);
 
 impl Identity {
     /// Reads a certificate, with those of its issuers behind it, and its key, each in PEM form.
@@ -59,10 +66,20 @@ impl Identity {
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_single_cert(chain, key)?;
-        Ok(Self(Arc::new(config)))
+        Ok(Self(Arc::new(RwLock::new(Arc::new(config)))))
     }
 
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(self.0.clone())
+        TlsAcceptor::from(self.config())
+    }
+
+    fn become_as(&self, other: &Self) {
+        let config = other.config();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
+    /// A pointer is whole after any panic.
+    fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 }

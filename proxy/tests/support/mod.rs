@@ -112,6 +112,7 @@ impl Proxy {
         let listeners = Listeners {
             tcp: Some(tcp),
             unix: Some(unix),
+            ..Listeners::default()
         };
         let task = tokio::spawn(run(
             listeners,

@@ -1,5 +1,6 @@
 //! What the cases share.
 
+mod bare;
 mod failures;
 mod migrations;
 mod outcome;
@@ -8,6 +9,7 @@ mod script;
 mod wait;
 mod writers;
 
+pub(crate) use bare::{Bare, Login, refused};
 pub(crate) use failures::Failures;
 pub(crate) use migrations::{Migration, migrations, nothing_left};
 pub(crate) use outcome::{Outcome, run};

@@ -138,19 +138,28 @@ async fn the_servers_own_certificate_as_ours(flavor: Flavor) -> Result<()> {
     let options = Options::relaxed()
         .arg(format!("--ssl-cert={}", file("c.pem")))
         .arg(format!("--ssl-key={}", file("k.pem")));
-    let rig = Rig::with(
-        flavor,
-        &options,
-        &["--tls-cert", &file("c.pem"), "--tls-key", &file("k.pem")],
-        &[],
-    )
-    .await?;
+    let args = ["--tls-cert", &file("c.pem"), "--tls-key", &file("k.pem")];
+    let mut rig = Rig::with(flavor, &options, &args, &[]).await?;
     accounts(&rig.server).await?;
-    for plugin in plugins(flavor) {
-        let login = Login::new(flavor, At::Name(rig.proxy.port()), plugin).encrypted(true);
-        ensure!(login.enters(&rig.server).await?, "{plugin}");
-        let wrong = login.password("wrong").run(&rig.server, "SELECT 1").await?;
-        ensure!(wrong.is_err(), "{plugin}");
+    for is_placed in [false, true] {
+        if is_placed {
+            rig.proxy = super::logins::placed(&rig.server, &args).await?;
+        }
+        for plugin in plugins(flavor) {
+            let login = Login::new(flavor, At::Name(rig.proxy.port()), plugin).encrypted(true);
+            if is_placed && matches!(*plugin, "ed25519" | "parsec") {
+                // The proof is over the greeting's challenge, which is not the server's then.
+                login.is_refused(&rig.server, &["ERROR 2026"]).await?;
+                continue;
+            }
+            let entered = login.enters(&rig.server).await;
+            ensure!(
+                entered.with_context(|| format!("placed: {is_placed}"))?,
+                "{plugin}"
+            );
+            let wrong = login.password("wrong").run(&rig.server, "SELECT 1").await?;
+            ensure!(wrong.is_err(), "{plugin}");
+        }
     }
     Ok(())
 }

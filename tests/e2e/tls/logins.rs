@@ -15,9 +15,12 @@ use crate::support::{Failures, Rig};
 
 crate::both!(
     every_plugin,
+    every_plugin_placed,
     a_change_of_user,
+    a_change_of_user_placed,
     accounts_that_require_tls,
     no_password_leaves_tls,
+    no_password_leaves_tls_placed,
 );
 
 /// Forgets who logged in before: the next login is a full one.
@@ -27,6 +30,15 @@ async fn forget(server: &Server) -> Result<()> {
 }
 
 async fn every_plugin(flavor: Flavor) -> Result<()> {
+    every_way_of_every_plugin(flavor, false).await
+}
+
+/// The same behind rules: the client is greeted before its server is known, and asked anew.
+async fn every_plugin_placed(flavor: Flavor) -> Result<()> {
+    every_way_of_every_plugin(flavor, true).await
+}
+
+async fn every_way_of_every_plugin(flavor: Flavor, is_placed: bool) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("ae-").tempdir()?;
     let socket = folder.path().join("p.sock");
     let path = socket.display().to_string();
@@ -36,7 +48,10 @@ async fn every_plugin(flavor: Flavor) -> Result<()> {
     for mode in ["DISABLED", "REQUIRED"] {
         rig.proxy.stop().await?;
         let args = ["--upstream-ssl-mode", mode, "--socket", &path];
-        rig.proxy = Alterego::start(&rig.server, &args, &[]).await?;
+        rig.proxy = match is_placed {
+            true => placed(&rig.server, &args).await?,
+            false => Alterego::start(&rig.server, &args, &[]).await?,
+        };
         let at = At::Port(rig.proxy.port());
         for plugin in plugins(flavor) {
             let ways = [
@@ -56,6 +71,17 @@ async fn every_plugin(flavor: Flavor) -> Result<()> {
         }
     }
     failures.none()
+}
+
+/// A proxy with a configuration file in front of the server.
+pub(super) async fn placed(server: &Server, args: &[&str]) -> Result<Alterego> {
+    placed_before(server.port(), args).await
+}
+
+async fn placed_before(port: u16, args: &[&str]) -> Result<Alterego> {
+    let address = format!("[[group.server]]\naddress = \"127.0.0.1:{port}\"\n");
+    let config = ["[[group]]\nname = \"g\"\nuser = \"root\"\n", &*address].concat();
+    Alterego::configured(&config, &[&["--listen", "127.0.0.1:0"], args].concat(), &[]).await
 }
 
 async fn full_fast_wrong(server: &Server, login: &Login, is_encrypted: bool) -> Result<()> {
@@ -85,8 +111,12 @@ async fn a_password_in_the_first_packet() -> Result<()> {
     for mode in ["DISABLED", "REQUIRED"] {
         let tap = Tap::before(rig.server.port()).await?;
         let url = format!("mysql://root@127.0.0.1:{}", tap.port);
-        rig.proxy = Alterego::start_at(&url, &["--upstream-ssl-mode", mode], &[]).await?;
-        for encrypted in [true, false] {
+        for (encrypted, is_placed) in [(true, false), (false, false), (true, true), (false, true)] {
+            let args = ["--upstream-ssl-mode", mode];
+            rig.proxy = match is_placed {
+                true => placed_before(tap.port, &args).await?,
+                false => Alterego::start_at(&url, &args, &[]).await?,
+            };
             for plugin in plugins(Flavor::MySql) {
                 let login = Login::new(Flavor::MySql, At::Port(rig.proxy.port()), plugin);
                 let login = login
@@ -118,12 +148,25 @@ fn opts(port: u16, user: &str, password: &str, encrypted: bool) -> Opts {
 
 /// With the plugins the client library knows.
 async fn a_change_of_user(flavor: Flavor) -> Result<()> {
+    every_way_of_a_change(flavor, false).await
+}
+
+/// The same where the client knows no challenge of its server's.
+async fn a_change_of_user_placed(flavor: Flavor) -> Result<()> {
+    every_way_of_a_change(flavor, true).await
+}
+
+async fn every_way_of_a_change(flavor: Flavor, is_placed: bool) -> Result<()> {
     let mut rig = Rig::start(flavor, &[]).await?;
     accounts(&rig.server).await?;
     let plugin = plugins(flavor)[0];
     let mut failures = Failures::default();
     for mode in ["DISABLED", "REQUIRED"] {
-        rig.proxy = Alterego::start(&rig.server, &["--upstream-ssl-mode", mode], &[]).await?;
+        let args = ["--upstream-ssl-mode", mode];
+        rig.proxy = match is_placed {
+            true => placed(&rig.server, &args).await?,
+            false => Alterego::start(&rig.server, &args, &[]).await?,
+        };
         for encrypted in [true, false] {
             let result = changes_user(&rig, plugin, encrypted).await;
             failures.note(&rig, &format!("TLS {encrypted}, upstream {mode}"), result);
@@ -184,6 +227,14 @@ async fn accounts_that_require_tls(flavor: Flavor) -> Result<()> {
 
 /// Nobody who listens between proxy and server reads a password that came inside TLS, whatever method either end names.
 async fn no_password_leaves_tls(flavor: Flavor) -> Result<()> {
+    no_password_is_heard(flavor, false).await
+}
+
+async fn no_password_leaves_tls_placed(flavor: Flavor) -> Result<()> {
+    no_password_is_heard(flavor, true).await
+}
+
+async fn no_password_is_heard(flavor: Flavor, is_placed: bool) -> Result<()> {
     const WORD: &str = "a-word-nobody-may-read";
     let server = Server::start(flavor, &Options::relaxed()).await?;
     for plugin in plugins(flavor) {
@@ -191,7 +242,11 @@ async fn no_password_leaves_tls(flavor: Flavor) -> Result<()> {
     }
     let tap = Tap::before(server.port()).await?;
     let url = format!("mysql://root@127.0.0.1:{}", tap.port);
-    let proxy = Alterego::start_at(&url, &["--upstream-ssl-mode", "DISABLED"], &[]).await?;
+    let args = ["--upstream-ssl-mode", "DISABLED"];
+    let proxy = match is_placed {
+        true => placed_before(tap.port, &args).await?,
+        false => Alterego::start_at(&url, &args, &[]).await?,
+    };
     for plugin in plugins(flavor) {
         forget(&server).await?;
         let login = Login::new(flavor, At::Port(proxy.port()), plugin).password(WORD);
@@ -199,6 +254,12 @@ async fn no_password_leaves_tls(flavor: Flavor) -> Result<()> {
         ensure!(!login.enters(&server).await?, "{plugin}");
         ensure!(tap.heard(plugin), "{plugin}: the tap hears nothing");
         let clear = login.with(&["--enable-cleartext-plugin", "--default-auth=mysql_clear_password"]);
+        if is_placed {
+            // What it says unasked goes nowhere; the server asks it for something better.
+            let entered = clear.run(&server, "SELECT CURRENT_USER()").await?;
+            ensure!(entered.is_ok_and(|user| user.contains(plugin)), "{plugin}");
+            continue;
+        }
         clear
             .is_refused(&server, &["ERROR 3159 (HY000)", "'mysql_clear_password'"])
             .await?;

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod logins;
+mod reload;
 mod traffic;
 
 use std::path::{Path, PathBuf};

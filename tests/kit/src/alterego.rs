@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{ChildStderr, Command, Stdio};
+use std::process::{ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -42,7 +42,25 @@ impl Alterego {
         if !args.iter().any(|argument| argument.starts_with("--listen")) {
             command.args(["--listen", "127.0.0.1:0"]);
         }
+        Alterego::run(command, tempfile::tempdir()?, args, env).await
+    }
+
+    /// Starts the proxy with a configuration file of this text, which says where to listen.
+    pub async fn configured(config: &str, args: &[&str], env: &[(&str, &str)]) -> Result<Alterego> {
         let state = tempfile::tempdir()?;
+        let file = state.path().join("alterego.toml");
+        std::fs::write(&file, config)?;
+        let mut command = Alterego::command()?;
+        command.arg("--config").arg(file);
+        Alterego::run(command, state, args, env).await
+    }
+
+    async fn run(
+        mut command: Command,
+        state: TempDir,
+        args: &[&str],
+        env: &[(&str, &str)],
+    ) -> Result<Alterego> {
         command
             .args(args)
             .env("NO_COLOR", "1")
@@ -78,6 +96,19 @@ impl Alterego {
     /// The TCP port that the proxy listens on.
     pub fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    /// The TCP port of the listener of that name, once it is said to listen.
+    pub async fn port_of(&self, listener: &str) -> Result<u16> {
+        self.logged(&format!("listener=\"{listener}\""), START_TIMEOUT)
+            .await?;
+        let log = self.log();
+        let mut lines = log.lines();
+        let line = lines.find(|line| line.contains(&format!("listener=\"{listener}\"")));
+        let address = line.and_then(listening_address);
+        Ok(address
+            .with_context(|| format!("no port of {listener}:\n{log}"))?
+            .port())
     }
 
     /// The proxy's process id.
@@ -124,16 +155,28 @@ impl Alterego {
 
     /// Asks the proxy to end and waits until it has; fails if it does not end by itself.
     pub async fn stop(&mut self) -> Result<()> {
-        self.process.terminate()?;
+        self.signal("TERM")?;
+        self.ended().await.map(drop)
+    }
+
+    /// Sends the proxy a signal: `TERM`, `INT`, `HUP`.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        self.process.signal(name)
+    }
+
+    /// Waits until the proxy has ended, and says how; fails if it does not end by itself.
+    pub async fn ended(&mut self) -> Result<ExitStatus> {
         let deadline = Instant::now() + START_TIMEOUT;
-        while !self.process.has_ended() {
+        loop {
+            if let Some(status) = self.process.child().try_wait()? {
+                return Ok(status);
+            }
             if Instant::now() > deadline {
                 self.kill9();
                 bail!("the proxy did not end when asked to:\n{}", self.log());
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        Ok(())
     }
 }
 

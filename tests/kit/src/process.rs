@@ -47,9 +47,10 @@ impl Process {
         &mut self.child
     }
 
-    /// Asks the child to end.
-    pub(crate) fn terminate(&self) -> Result<()> {
+    /// Sends the child a signal.
+    pub(crate) fn signal(&self, name: &str) -> Result<()> {
         Command::new("kill")
+            .args(["-s", name])
             .arg(self.child.id().to_string())
             .status()
             .context("cannot run kill")?;

@@ -169,6 +169,37 @@ impl Server {
         Ok(())
     }
 
+    /// Stops the server in its tracks: its connections stay open and nothing is answered.
+    pub fn freeze(&self) -> Result<()> {
+        self.process
+            .as_ref()
+            .context("the server does not run")?
+            .signal("STOP")
+    }
+
+    /// Lets a frozen server go on.
+    pub fn thaw(&self) -> Result<()> {
+        self.process
+            .as_ref()
+            .context("the server does not run")?
+            .signal("CONT")
+    }
+
+    /// Kills the server and puts a fresh one with another server id in its place, on the same port: as a clone of
+    /// anything that it then follows from the beginning. (With the old id it would skip its own former writes.)
+    pub async fn begin_anew(&mut self, server_id: u32) -> Result<()> {
+        self.kill();
+        self.options.args.push(format!("--server-id={server_id}"));
+        let (flavor, provided, data) = (self.flavor, self.provided.clone(), self.data_folder());
+        // The logs lie in it, too.
+        spawn_blocking(move || -> Result<_> {
+            std::fs::remove_dir_all(&data)?;
+            template::copy_to(flavor, &provided, &data)
+        })
+        .await??;
+        self.restart().await
+    }
+
     fn log_path(&self) -> PathBuf {
         self.folder.path().join("error.log")
     }
@@ -247,7 +278,7 @@ fn arguments(flavor: Flavor, options: &Options, port: u16, folder: &Path) -> Vec
 
 /// A port below the range from which the system takes the local ports of outgoing connections, so that a
 /// restarted server finds its port still free.
-fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     for _ in 0..1000 {
         let port = rand::rng().random_range(14_000..32_000);
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {

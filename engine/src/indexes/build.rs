@@ -1,0 +1,158 @@
+//! Builds the indexes that were put off, on the ghost full of rows.
+//!
+//! # Why a unique key finds no value twice
+//! A row of the ghost is stale from its change in the source until it is reconciled, and a stale row may hold a value
+//! that another row has by now. So nothing is reconciled during the build, and the rows that may be stale are taken
+//! out of the ghost before it: once the applier stands still, the end of the log is read, the stream is awaited up to
+//! there, and what is pending then is deleted. Every row that stays was read before that end and not changed up to it:
+//! together they are rows of the source at one moment, and the source has the same unique keys. What was deleted is
+//! still pending, in this process and, since no checkpoint passes it, in any that follows.
+//!
+//! A transaction may become visible a moment before the server counts it as executed. Then the end that is read is too
+//! early by that one, and the build may meet its value twice after all; it is tried again.
+//!
+//! # Why nothing is lost meanwhile
+//! Changes are collected as ever, up to the applier's bound; then the stream waits, or is opened anew where it stood.
+
+use std::time::Duration;
+
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::choose::Deferred;
+use super::put_off::{add_statement, create_of};
+use crate::applier::ApplierHandle;
+use crate::error::DUPLICATE_ENTRY;
+use crate::plan::Plan;
+use crate::position::Position;
+use crate::session::Upstream;
+use crate::table::same_definition;
+use crate::{Error, Flavor, Result, failpoint};
+
+/// How often a build that met a value twice is tried.
+const TRIES: u32 = 5;
+
+/// How long the applier may take to catch up before it stands still. A row may be locked for hours: it is taken out.
+const CATCH_UP: Duration = Duration::from_secs(5);
+
+/// What a build works with.
+#[derive(Debug)]
+pub(crate) struct Build<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) deferred: &'a Deferred,
+    pub(crate) upstream: &'a Upstream,
+    pub(crate) applier: &'a ApplierHandle,
+    pub(crate) cancelled: watch::Receiver<bool>,
+}
+
+/// Builds what is missing; returns at once where nothing is.
+///
+/// # Errors
+/// Those of the statements: [`Error::Answer`] where the server cannot build an index (no disk space), and
+/// [`Error::Fatal`] when the migration is cancelled or the ghost is not what it should be afterwards.
+pub(crate) async fn build(work: Build<'_>) -> Result<()> {
+    let mut conn = session(work.upstream).await?;
+    let mut tries = 0;
+    loop {
+        let create = create_of(&mut conn, work.plan.ghost_name()).await?;
+        let missing = work.deferred.missing(&create);
+        if missing.is_empty() {
+            return whole(&create, work.deferred);
+        }
+        tries += 1;
+        match attempt(&work, &mut conn, &missing).await {
+            Err(Error::Answer(error)) if error.code == DUPLICATE_ENTRY && tries < TRIES => {
+                tracing::debug!(%error, "an index met a row on the move");
+            }
+            other => other?,
+        }
+    }
+}
+
+fn whole(create: &str, deferred: &Deferred) -> Result<()> {
+    match same_definition(create, deferred.full()) {
+        true => Ok(()),
+        false => Err(Error::fatal("the ghost table is not defined as it was planned")),
+    }
+}
+
+async fn attempt(work: &Build<'_>, conn: &mut Conn, missing: &[&str]) -> Result<()> {
+    let mut cancelled = work.cancelled.clone();
+    let _paused = tokio::select! {
+        paused = settle(work, conn) => paused?,
+        Ok(_) = cancelled.wait_for(|cancelled| *cancelled) => return Err(given_up()),
+    };
+    failpoint::hit("settled");
+    let statement = add_statement(work.plan.ghost_name(), missing, "INPLACE");
+    tracing::info!(table = %work.plan.source_name(), indexes = missing.len(), "building indexes");
+    unless_cancelled(work, conn, &statement).await
+}
+
+/// The applier stands still for as long as this lives.
+struct Paused<'a>(&'a ApplierHandle);
+
+impl Drop for Paused<'_> {
+    fn drop(&mut self) {
+        self.0.resume();
+    }
+}
+
+/// Brings the ghost to rows that the source had together at one moment, and the applier to a stop.
+async fn settle<'a>(work: &Build<'a>, conn: &mut Conn) -> Result<Paused<'a>> {
+    let flavor = work.upstream.flavor();
+    loop {
+        // With little pending, little has to be taken out.
+        let now = Position::current(conn, flavor).await?;
+        if let Ok(applied) = timeout(CATCH_UP, work.applier.wait_applied(&now)).await {
+            applied?;
+        }
+        let paused = Paused(work.applier);
+        work.applier.pause().await;
+        let end = Position::current(conn, flavor).await?;
+        if work.applier.clear_pending_on(conn, &end).await? {
+            return Ok(paused);
+        }
+    }
+}
+
+/// Runs the statement; a wish to end the migration ends it.
+async fn unless_cancelled(work: &Build<'_>, conn: &mut Conn, statement: &str) -> Result<()> {
+    let id = conn.id();
+    let mut cancelled = work.cancelled.clone();
+    let mut running = std::pin::pin!(conn.query_drop(statement));
+    tokio::select! {
+        built = &mut running => return Ok(built?),
+        Ok(_) = cancelled.wait_for(|cancelled| *cancelled) => {}
+    }
+    let mut control = work.upstream.control().await?;
+    control.query_drop(format!("KILL QUERY {id}")).await?;
+    // It may have been done a moment before.
+    let _ = running.await;
+    Err(given_up())
+}
+
+fn given_up() -> Error {
+    Error::fatal("cancelled while its indexes were built")
+}
+
+/// A session for a statement that may take long.
+async fn session(upstream: &Upstream) -> Result<Conn> {
+    let mut conn = upstream.control().await?;
+    if upstream.flavor() == Flavor::MySql {
+        // Two threads as for the row copy, and room to sort in: the application wants the rest. Servers before 8.0.27
+        // know neither variable.
+        for setting in [
+            "innodb_ddl_threads=2",
+            "innodb_parallel_read_threads=2",
+            "innodb_ddl_buffer_size=33554432",
+        ] {
+            match conn.query_drop(format!("SET SESSION {setting}")).await {
+                Ok(()) | Err(mysql_async::Error::Server(_)) => {}
+                Err(other) => return Err(other.into()),
+            }
+        }
+    }
+    Ok(conn)
+}

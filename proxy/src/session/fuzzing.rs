@@ -1,0 +1,257 @@
+//! A session without its connections, for tests of what it decides and reads.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::command::Step;
+use super::handshake::LoggedIn;
+use super::side::ReplyReader;
+use super::wire::{Pipe, Wire};
+use super::{Catch, Caught, Entered, Session, Shared};
+use crate::config::Upstream;
+use crate::gate::Gate;
+use crate::hooks::{Answer, Attempt, Grid, Held, Hooks, Question, ReadMode, Request, Verdict};
+use crate::protocol::capabilities::{Capabilities, PROTOCOL_41};
+use crate::protocol::greeting::Greeting;
+use crate::protocol::shape::Expect;
+use crate::routing::Router;
+use crate::session::PreparedChange;
+use crate::stop::Stop;
+use crate::stream::Stream;
+
+/// The reply a side statement's reader makes of a stream that arrives in `pieces`, and what is left behind it.
+pub(crate) fn read_aside(capabilities: Capabilities, pieces: &[&[u8]]) -> String {
+    let mut pipe = Pipe::new();
+    let mut reader = ReplyReader::new(capabilities);
+    let mut found = None;
+    for piece in pieces {
+        pipe.arrive(piece);
+        if found.is_none() {
+            found = reader.read(&mut pipe).transpose();
+        }
+    }
+    let left = found.is_some().then(|| pipe.undecided());
+    format!("{found:?} {left:?}")
+}
+
+/// Hooks that take every ALTER for one of theirs.
+struct Takes;
+
+#[async_trait::async_trait]
+impl Hooks for Takes {
+    fn inspect(&self, sql: &str, _: ReadMode) -> Verdict {
+        if !sql.contains("ALTER") {
+            return Verdict::Unrelated;
+        }
+        Verdict::Ask(Question {
+            schema: None,
+            table: "t".to_owned(),
+            first: Attempt {
+                sql: sql.to_owned(),
+                declined_codes: Vec::new(),
+                declined_text: None,
+            },
+            second: None,
+        })
+    }
+
+    async fn alter(&self, _: Request, _: Held) -> Answer {
+        Answer::Native {
+            reason: "nothing is carried out here".to_owned(),
+        }
+    }
+
+    async fn migrations(&self) -> Grid {
+        Grid::default()
+    }
+}
+
+/// The session, and what it has let through.
+pub(crate) struct Offline {
+    session: Session,
+    /// What was caught, in order.
+    caught: Vec<String>,
+}
+
+impl Offline {
+    pub(crate) fn new(capabilities: Capabilities, is_mariadb: bool) -> Self {
+        let (hooks, gate) = (Arc::new(Takes), Gate::default());
+        let nowhere = Upstream::Unix("/nowhere".into());
+        let shared = Shared {
+            router: Arc::new(Router::single(&nowhere, hooks.clone(), gate.clone())),
+            hooks,
+            gate,
+            password_key: Arc::default(),
+        };
+        let capabilities = Capabilities {
+            base: capabilities.base | PROTOCOL_41,
+            ..capabilities
+        };
+        let logged_in = LoggedIn {
+            greeting: Greeting::offline(is_mariadb),
+            capabilities,
+            status: 2,
+        };
+        let entered = Entered {
+            logged_in,
+            shared,
+            guest: None,
+            noted: None,
+            upstream: None,
+        };
+        let wire = Wire::new(Stream::Closed, Stream::Closed);
+        Self {
+            session: Session::new(wire, entered, Arc::new(Stop::default()), Duration::MAX),
+            caught: Vec::new(),
+        }
+    }
+
+    /// The client's next bytes.
+    pub(crate) fn client_sends(&mut self, bytes: &[u8]) {
+        self.session.wire.up.arrive(bytes);
+        self.decide();
+    }
+
+    /// The server's next bytes. What the client sent meanwhile is decided about by `decide`.
+    pub(crate) fn server_sends(&mut self, bytes: &[u8]) {
+        self.session.wire.down.arrive(bytes);
+        self.session.follow(bytes.len());
+    }
+
+    /// Whether the server has something to say.
+    pub(crate) fn awaits_server(&self) -> bool {
+        !self.session.tracker.is_idle()
+    }
+
+    /// A table is replaced, as at a cut-over.
+    pub(crate) fn swap(&mut self, table: &str) {
+        self.session.shared.gate.swapped("app", table);
+    }
+
+    /// Decides about what has come; a caught command is dealt with as the server's answers would have it dealt with.
+    pub(crate) fn decide(&mut self) {
+        loop {
+            match self.session.decide() {
+                Step::Catch(caught) if self.session.tracker.is_idle() => self.deal_with(caught),
+                Step::More | Step::Catch(_) => return,
+                Step::Hold { .. } => panic!("no table is watched"),
+            }
+        }
+    }
+
+    fn deal_with(&mut self, caught: Caught) {
+        let session = &mut self.session;
+        self.caught.push(format!("{:?}", caught.catch));
+        let header = caught.header;
+        match caught.catch {
+            Catch::Change(_) => {
+                session.note(header);
+                session.forward(header, Some(Expect::Query));
+            }
+            Catch::Execute(_) => {
+                session.note(header);
+                session.forward(header, Some(Expect::Execute));
+            }
+            Catch::Prepare(text) => {
+                let change = Some(Arc::new(PreparedChange {
+                    sql: text.clone(),
+                    ..PreparedChange::default()
+                }));
+                session.statements.announce(Some(text.as_bytes()), change);
+                session.forward(header, Some(Expect::Prepare));
+            }
+            Catch::ChangeUser => {
+                session.note(header);
+                session.consume(header);
+            }
+            Catch::Kill(_)
+            | Catch::Migrations
+            | Catch::Routes
+            | Catch::Upstreams
+            | Catch::OldSnapshot(_)
+            | Catch::Diagnostics(_) => session.consume(header),
+        }
+    }
+
+    /// All that decides about what comes next, and what came out.
+    pub(crate) fn summary(&self) -> String {
+        let Session {
+            wire,
+            tracker,
+            phase,
+            statements,
+            locks,
+            tracked,
+            cursors,
+            snapshot,
+            ..
+        } = &self.session;
+        format!(
+            "{:?} {:?} {tracker:?} {phase:?} {statements:?} {locks} {tracked} {cursors} {snapshot:?} {:?}",
+            wire.up.undecided().len(),
+            wire.up.approved_bytes(),
+            self.caught
+        )
+    }
+
+    /// What was caught, in order.
+    #[cfg(test)]
+    pub(crate) fn caught(&self) -> &[String] {
+        &self.caught
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(text: &str) -> Vec<u8> {
+        let length = u8::try_from(text.len() + 1).unwrap();
+        let mut packet = vec![length, 0, 0, 0, 3];
+        packet.extend(text.as_bytes());
+        packet
+    }
+
+    const IN_TRANSACTION: &[u8] = b"\x07\0\0\x01\0\0\0\x03\0\0\0";
+
+    /// A statement that arrives in two pieces is caught as one that arrives whole.
+    #[test]
+    fn an_old_snapshot_is_noticed_at_every_cut() {
+        let read = query("SELECT id FROM t");
+        let begins = ["BEGIN", "START TRANSACTION WITH CONSISTENT SNAPSHOT"];
+        for begin in begins.map(query) {
+            for cut in 1..begin.len().max(read.len()) {
+                let mut session = Offline::new(Capabilities::default(), false);
+                let mut send = |packet: &[u8]| {
+                    let (front, rest) = packet.split_at(cut.min(packet.len()));
+                    session.client_sends(front);
+                    session.client_sends(rest);
+                };
+                send(&begin);
+                session.server_sends(IN_TRANSACTION);
+                if begin.len() < 20 {
+                    session.client_sends(&query("SELECT 1 FROM other"));
+                    session.server_sends(IN_TRANSACTION);
+                }
+                session.swap("t");
+                let (front, rest) = read.split_at(cut.min(read.len()));
+                session.client_sends(front);
+                session.client_sends(rest);
+                assert_eq!(session.caught().len(), 1, "{begin:?} cut at {cut}");
+            }
+        }
+    }
+
+    /// A prepared schema change whose execution is too long to be waited for is let through.
+    #[test]
+    fn a_long_execution_does_not_stop_the_session() {
+        let mut session = Offline::new(Capabilities::default(), true);
+        let mut prepare = query("ALTER TABLE t ADD a INT");
+        prepare[4] = 0x16;
+        session.client_sends(&prepare);
+        session.server_sends(b"\x0c\0\0\x01\0\x07\0\0\0\0\0\0\0\0\0\0");
+        session.client_sends(b"\x00\x00\x20\x00\x17\x07\0\0\0\0\x01\0\0\0");
+        session.client_sends(&[0; 100]);
+        assert_eq!(session.session.wire.up.undecided(), b"");
+    }
+}

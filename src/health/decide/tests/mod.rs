@@ -1,0 +1,5 @@
+//! Decisions on made-up sights.
+
+mod cases;
+mod properties;
+mod scene;
