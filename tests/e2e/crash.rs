@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alterego_testkit::{Alterego, Flavor, Options};
+use alterego_testkit::{Alterego, Flavor};
 use anyhow::{Context, Result, ensure};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, OptsBuilder};
@@ -198,9 +198,7 @@ async fn dies_at(rig: &mut Rig, failpoint: &str) -> Result<()> {
 
 /// The proxy stays and takes the migration up again when the server is back.
 async fn the_server_is_killed_in_mid_copy(flavor: Flavor) -> Result<()> {
-    // What is committed survives the death of the process, as with a durable server; the disk is not waited for.
-    let options = Options::relaxed().arg("--innodb-flush-log-at-trx-commit=2");
-    let mut rig = Rig::with(flavor, &options, &[], &[]).await?;
+    let mut rig = Rig::start(flavor, &[]).await?;
     prepare(&rig, 100_000).await?;
     let writers = writers(&rig).await?;
     let alter = send_alter(rig.client_opts("app"));

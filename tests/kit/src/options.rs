@@ -14,7 +14,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// For tests: nothing waits for the disk, and little memory is used.
+    /// For tests: nothing waits for the disk, and little memory is used. A server that is killed has all it had
+    /// committed when it is started again.
     pub fn relaxed() -> Options {
         Options {
             durable: false,
