@@ -198,13 +198,21 @@ async fn checkpointed(shared: &Shared, conn: &mut Conn, record: &Record) -> Resu
     .await
     {
         Ok(plan) => Ok(Ok(Prepared {
+            deferred: deferred(record, &plan),
             plan: Arc::new(plan),
             start,
             frontier,
-            deferred: Deferred::until(&record.ghost_create),
         })),
         Err(Error::Refused(reason)) => Ok(Err(format!("the ghost table is not as it was left: {reason}"))),
         Err(error) => Err(error),
+    }
+}
+
+/// What the ghost is to look like; a record of an earlier version says nothing of it, and nothing was put off then.
+fn deferred(record: &Record, plan: &Plan) -> Deferred {
+    match record.ghost_create.as_str() {
+        "" => Deferred::until(&plan.ghost.create),
+        full => Deferred::until(full),
     }
 }
 
