@@ -6,6 +6,8 @@
 //!
 //! The module exists for tests and for `cargo fuzz` (which sets the `fuzzing` configuration) only.
 
+#[cfg(test)]
+mod framing;
 mod packets;
 mod replies;
 mod session;

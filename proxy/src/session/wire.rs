@@ -72,6 +72,14 @@ impl Pipe {
         self.buffer.get(..self.approved).unwrap_or_default()
     }
 
+    /// What may leave leaves; how many bytes that are.
+    #[cfg(test)]
+    pub(super) fn leave(&mut self) -> usize {
+        let left = std::mem::take(&mut self.approved);
+        self.buffer.advance(left);
+        left
+    }
+
     /// The bytes nobody has decided about.
     pub(crate) fn undecided(&self) -> &[u8] {
         self.buffer.get(self.approved..).unwrap_or_default()
