@@ -107,6 +107,19 @@ impl Client {
         })
     }
 
+    /// A client with one capability or another.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn of_any_kind(flags: u8) -> Self {
+        let ends_without_eof = if flags & 1 == 0 { 0 } else { DEPRECATE_EOF };
+        Self {
+            capabilities: PROTOCOL_41 | TRANSACTIONS | ends_without_eof,
+            user: b"admin".to_vec(),
+            response: Vec::new(),
+            schema: None,
+            method: Vec::new(),
+        }
+    }
+
     /// The response opensrv is shown in place of the client's: the same capabilities as far as they shape what
     /// follows, no schema, and one byte for a password so that it does not ask for another.
     pub(super) fn for_opensrv(&self) -> Vec<u8> {

@@ -11,10 +11,14 @@
 //! - Each connection is a task of its own: whatever happens in one, even a panic, ends that one alone.
 
 mod fields;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod greeting;
 mod login;
 mod packet;
 mod password;
+#[cfg(any(test, fuzzing))]
+mod pieces;
 mod select;
 mod shim;
 mod statement;

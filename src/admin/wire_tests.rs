@@ -1,70 +1,11 @@
 //! Tests of the wire: whatever the client sends, in whatever pieces, opensrv sees whole allowed packets and no more.
 
-use std::collections::VecDeque;
-
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 use crate::admin::greeting::Client;
-
-/// A client that sends its bytes in given pieces and keeps what it is sent, a few bytes at a time.
-struct Pieces {
-    incoming: VecDeque<Vec<u8>>,
-    outgoing: Vec<u8>,
-}
-
-impl Pieces {
-    /// `bytes` in pieces of the lengths `cuts`, repeated to the end.
-    fn new(mut bytes: &[u8], cuts: &[usize]) -> Self {
-        let mut incoming = VecDeque::new();
-        for cut in cuts.iter().cycle() {
-            if bytes.is_empty() {
-                break;
-            }
-            let (piece, rest) = bytes.split_at((*cut).min(bytes.len()));
-            incoming.push_back(piece.to_vec());
-            bytes = rest;
-        }
-        Self {
-            incoming,
-            outgoing: Vec::new(),
-        }
-    }
-}
-
-impl AsyncRead for Pieces {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        out: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if let Some(mut piece) = self.incoming.pop_front() {
-            let rest = piece.split_off(piece.len().min(out.remaining()));
-            out.put_slice(&piece);
-            if !rest.is_empty() {
-                self.incoming.push_front(rest);
-            }
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Pieces {
-    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let part = &bytes[..bytes.len().min(5)];
-        self.outgoing.extend(part);
-        Poll::Ready(Ok(part.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
+use crate::admin::pieces::Pieces;
 
 fn client() -> Client {
     let mut response = (1_u32 << 9).to_le_bytes().to_vec();
@@ -92,7 +33,7 @@ fn read_all(bytes: &[u8], cuts: &[usize]) -> (Vec<Vec<u8>>, Vec<u8>, io::Result<
             }
         };
         reads.remove(0);
-        (reads, wire.stream.outgoing, ended)
+        (reads, wire.stream.heard(), ended)
     })
 }
 
@@ -178,7 +119,7 @@ async fn opensrvs_own_login_is_swallowed() {
         for part in [login.clone(), reply.clone()].concat().chunks(cut) {
             wire.write_all(part).await.unwrap();
         }
-        assert_eq!(wire.stream.outgoing, reply, "{cut}");
+        assert_eq!(wire.stream.heard(), reply, "{cut}");
     }
 }
 
