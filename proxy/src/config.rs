@@ -1,7 +1,6 @@
 //! What a proxy is told at its start.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,26 +20,22 @@ pub struct Listeners {
     pub unix: Option<UnixListener>,
 }
 
-/// Where the server is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Upstream {
-    /// By TCP.
-    Tcp {
-        /// Name or address.
-        host: String,
-        /// Port.
-        port: u16,
-    },
-    /// By unix socket, which is taken for secure and never encrypted.
-    Unix(PathBuf),
+/// Where the server is: always by TCP.
+///
+/// By its unix socket a server takes whoever is connected for the system user behind the socket, which would be the proxy's.
+/// Accounts of `unix_socket` and `auth_socket` would be open to every client who names them, with nothing in the exchange to
+/// refuse it by: these plugins say nothing on the wire.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Upstream {
+    /// Name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
 }
 
 impl fmt::Display for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
-            Self::Unix(path) => write!(f, "{}", path.display()),
-        }
+        write!(f, "{}:{}", self.host, self.port)
     }
 }
 
@@ -49,7 +44,7 @@ impl fmt::Display for Upstream {
 pub struct ProxyConfig {
     /// The server; none where a router chooses one for each client.
     pub upstream: Option<Upstream>,
-    /// TLS towards the server.
+    /// TLS towards the server; the groups of a router have their own.
     pub upstream_tls: UpstreamTls,
     /// TLS towards clients.
     pub client_tls: ClientTls,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::AsyncReadExt;
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::config::Upstream;
@@ -30,17 +30,11 @@ pub(crate) async fn connect(upstream: &Upstream, limit: Duration) -> Result<Stre
 
 /// The words in which a client hears that its server cannot be reached.
 pub(crate) fn failure(upstream: &Upstream, reason: &dyn fmt::Display) -> String {
-    match upstream {
-        Upstream::Tcp { .. } => format!("Can't connect to MySQL server on '{upstream}' ({reason})"),
-        Upstream::Unix(_) => format!("Can't connect to MySQL server through socket '{upstream}' ({reason})"),
-    }
+    format!("Can't connect to MySQL server on '{upstream}' ({reason})")
 }
 
 async fn open(upstream: &Upstream) -> io::Result<Stream> {
-    match upstream {
-        Upstream::Tcp { host, port } => Stream::tcp(TcpStream::connect((host.as_str(), *port)).await?),
-        Upstream::Unix(path) => Ok(Stream::Unix(UnixStream::connect(path).await?)),
-    }
+    Stream::tcp(TcpStream::connect((upstream.host.as_str(), upstream.port)).await?)
 }
 
 /// The longest greeting.

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use alterego_proxy::hooks::{Answer, Held, Progress, Request, Warning};
+use alterego_proxy::hooks::{
+    Answer, Grid, Held, Hooks, Latch, Progress, ReadMode, Request, Verdict, Warning,
+};
 use alterego_testkit::{Flavor, Server};
 use anyhow::{Context, Result, ensure};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts};
-use support::{Alter, BASE, MARIADB, Proxy, Raw, always, native, query, server};
+use support::{Alter, BASE, MARIADB, Proxy, Raw, TestHooks, always, native, query, server};
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
@@ -97,6 +99,96 @@ fn on_demand() -> (
         })
     });
     (alter, requests, happened, release)
+}
+
+/// Hooks whose latch is not to be had until the test says so: meanwhile the client's session runs nothing.
+struct LateLatch {
+    hooks: TestHooks,
+    asked: mpsc::UnboundedSender<()>,
+    given: Arc<tokio::sync::Notify>,
+}
+
+#[async_trait::async_trait]
+impl Hooks for LateLatch {
+    fn inspect(&self, sql: &str, mode: ReadMode) -> Verdict {
+        self.hooks.inspect(sql, mode)
+    }
+
+    async fn alter(&self, request: Request, held: Held) -> Answer {
+        self.hooks.alter(request, held).await
+    }
+
+    async fn latch(&self, _: &str) -> Option<Latch> {
+        let _ = self.asked.send(());
+        self.given.notified().await;
+        None
+    }
+
+    async fn migrations(&self) -> Grid {
+        Grid::default()
+    }
+}
+
+/// A kill that meets no statement, which the server forgets.
+#[tokio::test]
+async fn a_kill_between_two_statements_is_heard() -> Result<()> {
+    for flavor in Flavor::ALL {
+        let server = with_table(flavor).await?;
+        let (alter, _requests, mut happened, _) = on_demand();
+        let (asked, mut latches) = mpsc::unbounded_channel();
+        let given = Arc::new(tokio::sync::Notify::new());
+        let hooks = LateLatch {
+            hooks: TestHooks(alter),
+            asked,
+            given: given.clone(),
+        };
+        let proxy = Proxy::with_hooks(Proxy::config(&server), Arc::new(hooks)).await?;
+        let mut connection = connect(&proxy).await?;
+        let id = connection.id();
+        let altering = tokio::spawn(async move { (connection.query_drop(COPY).await, connection) });
+        latches.recv().await.context("no latch is asked for")?;
+        let mut killer = connect(&proxy).await?;
+        killer.query_drop(format!("KILL QUERY {id}")).await?;
+        given.notify_one();
+        let (altered, mut connection) = timeout(Duration::from_secs(60), altering).await??;
+        let error = altered.err().context("it is not killed")?.to_string();
+        ensure!(error.contains("1317"), "{flavor}: {error}");
+        ensure!(happened.recv().await == Some("cancelled"));
+        ensure!(connection.query_first::<u8, _>("SELECT 7").await? == Some(7));
+    }
+    Ok(())
+}
+
+/// A kill that the server refuses is none.
+#[tokio::test]
+async fn a_kill_by_a_stranger_is_none() -> Result<()> {
+    for flavor in Flavor::ALL {
+        let server = with_table(flavor).await?;
+        server
+            .create_user("stranger", "", None, &["ALL ON app.*"])
+            .await?;
+        let (alter, _requests, _happened, go) = on_demand();
+        let (asked, mut latches) = mpsc::unbounded_channel();
+        let given = Arc::new(tokio::sync::Notify::new());
+        let hooks = LateLatch {
+            hooks: TestHooks(alter),
+            asked,
+            given: given.clone(),
+        };
+        let proxy = Proxy::with_hooks(Proxy::config(&server), Arc::new(hooks)).await?;
+        let mut connection = connect(&proxy).await?;
+        let id = connection.id();
+        let altering = tokio::spawn(async move { connection.query_drop(COPY).await });
+        latches.recv().await.context("no latch is asked for")?;
+        let opts = proxy.tcp_opts("stranger", "").db_name(Some("app"));
+        let mut stranger = Conn::new(Opts::from(opts)).await?;
+        let refused = stranger.query_drop(format!("KILL QUERY {id}")).await;
+        ensure!(refused.is_err_and(|error| error.to_string().contains("109")));
+        given.notify_one();
+        go.notify_one();
+        timeout(Duration::from_secs(60), altering).await???;
+    }
+    Ok(())
 }
 
 #[tokio::test]

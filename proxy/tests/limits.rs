@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn config(server: &Server) -> ProxyConfig {
-    ProxyConfig::new(Upstream::Tcp {
+    ProxyConfig::new(Upstream {
         host: "127.0.0.1".into(),
         port: server.port(),
     })

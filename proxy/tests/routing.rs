@@ -10,6 +10,7 @@ use alterego_proxy::routing::{
     Access, ForwardAll, Group, GroupView, MemberView, NoPrimary, Offer, Pattern, Role, Router, Rule, Seen,
     State,
 };
+use alterego_proxy::tls::UpstreamTls;
 use alterego_proxy::{Gate, Listeners, ProxyConfig, Upstream, run_routed};
 use alterego_testkit::{Flavor, Server, client_opts};
 use anyhow::{Context, Result, ensure};
@@ -22,7 +23,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 fn upstream(server: &Server) -> Upstream {
-    Upstream::Tcp {
+    Upstream {
         host: "127.0.0.1".to_owned(),
         port: server.port(),
     }
@@ -65,7 +66,7 @@ impl Routed {
         let (sender, receiver) = watch::channel(Arc::new(view));
         let group = Group {
             name: "main".to_owned(),
-            lag_limit: Some(Duration::from_secs(10)),
+            tls: UpstreamTls::default(),
             view: receiver,
             hooks: ForwardAll::alone(),
             gate: Gate::default(),
@@ -76,7 +77,7 @@ impl Routed {
         };
         let rules = vec![readers, Rule::everything_to(0, Access::Primary)];
         let offers = HashMap::from([("app".to_owned(), offer)]);
-        let router = Arc::new(Router::new(rules, vec![group], offers));
+        let router = Arc::new(Router::new(Plan { rules, offers }, vec![group]));
         let tcp = TcpListener::bind("127.0.0.1:0").await?;
         let port = tcp.local_addr()?.port();
         let listeners = Listeners {
@@ -127,6 +128,7 @@ async fn new_connections_follow_the_view() -> Result<()> {
         }
         let view = GroupView {
             name: "main".to_owned(),
+            lag_limit: Some(Duration::from_secs(10)),
             primary: Ok(0),
             members: vec![
                 member("a", &a, Role::Primary),
@@ -187,6 +189,7 @@ async fn a_server_that_can_less_is_refused() -> Result<()> {
     let (mysql, mariadb) = tokio::try_join!(server(Flavor::MySql), server(Flavor::MariaDb))?;
     let view = GroupView {
         name: "main".to_owned(),
+        lag_limit: None,
         primary: Ok(0),
         members: vec![member("a", &mariadb, Role::Primary)],
     };
@@ -211,6 +214,7 @@ async fn odd_clients() -> Result<()> {
         let server = server(flavor).await?;
         let view = GroupView {
             name: "main".to_owned(),
+            lag_limit: Some(Duration::from_secs(10)),
             primary: Ok(0),
             members: vec![member("a", &server, Role::Primary)],
         };
@@ -281,12 +285,13 @@ async fn a_server_that_does_not_ask_anew_is_left() -> Result<()> {
     let server = server(Flavor::MySql).await?;
     let impostor = TcpListener::bind("127.0.0.1:0").await?;
     let mut view = member("a", &server, Role::Primary);
-    view.upstream = Upstream::Tcp {
+    view.upstream = Upstream {
         host: "127.0.0.1".to_owned(),
         port: impostor.local_addr()?.port(),
     };
     let view = GroupView {
         name: "main".to_owned(),
+        lag_limit: None,
         primary: Ok(0),
         members: vec![view],
     };

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::Kept;
 use super::question::{INTERRUPTED, Put, interrupted};
 use super::settings::Settings;
 use super::tracking::{LEAVES_UNTOLD, OPENS};
+use super::{Kept, Killable, Target};
 use crate::hooks::{Answer, Attempt, Question, Request, Verdict};
 use crate::protocol::ok::{Error, status};
 use crate::protocol::session_state::Entry;
@@ -45,6 +45,10 @@ impl Session {
         prepared: Option<&Arc<PreparedChange>>,
     ) -> Result<(), End> {
         self.kept = None;
+        let killable = self.shared.router.killables().enter(Target {
+            upstream: self.server.upstream.clone(),
+            id: self.server.connection_id,
+        });
         if let Some(reason) = self.must_not_be_asked() {
             return self.leave_to_server(caught, text, reason).await;
         }
@@ -63,7 +67,8 @@ impl Session {
             Course::Answered => Ok(()),
             Course::Interrupted => self.answer_interrupted(caught).await,
             Course::Forward(reason) => self.leave_to_server(caught, text, &reason).await,
-            Course::CarryOut(request) => self.carry_out(caught, *request, &settings).await,
+            Course::CarryOut(_) if killable.is_killed() => self.answer_interrupted(caught).await,
+            Course::CarryOut(request) => self.carry_out(caught, *request, &settings, killable).await,
         }
     }
 
@@ -225,11 +230,17 @@ impl Session {
     }
 
     /// Has the hooks carry the change out, and answers with what they say.
-    async fn carry_out(&mut self, caught: &Caught, request: Request, settings: &Settings) -> Result<(), End> {
+    async fn carry_out(
+        &mut self,
+        caught: &Caught,
+        request: Request,
+        settings: &Settings,
+        killable: Killable,
+    ) -> Result<(), End> {
         let (schema, table, text) = (request.schema.clone(), request.table.clone(), request.sql.clone());
         let mut sequence = caught.header.sequence.wrapping_add(1);
         let first = sequence;
-        match self.hold(request, settings, &mut sequence).await? {
+        match self.hold(request, settings, killable, &mut sequence).await? {
             Answer::Ok {
                 affected,
                 info,

@@ -6,8 +6,9 @@
 //!
 //! *Why no kill is missed:* a server forgets a kill that meets no statement. There is no moment without one between the first
 //! look at the lock and its being given back, and a kill after that has come too late, as it would for the server's own ALTER.
-//! Only where there is no latch (the other connection could not be had, or is lost) do short sleeps take its place, between
-//! which a kill may get lost.
+//! Before the first look, and where there is no latch (the other connection could not be had, or is lost) and short sleeps
+//! take its place, there are such moments. A kill that goes through the proxy is heard of then, too (`killable`); only one
+//! that does not may be lost there.
 //!
 //! `KILL CONNECTION` and a lost server end the session as they would without a proxy, and a client that leaves ends it too;
 //! dropping the hook's future then detaches it from the change, which goes on.
@@ -18,6 +19,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::Killable;
 use super::question::INTERRUPTED;
 use super::settings::Settings;
 use crate::hooks::{Answer, Held, Latch, Progress, Request};
@@ -97,6 +99,7 @@ impl Session {
         &mut self,
         request: Request,
         settings: &Settings,
+        killable: Killable,
         sequence: &mut u8,
     ) -> Result<Answer, End> {
         let (cancel, cancelled) = watch::channel(false);
@@ -108,6 +111,7 @@ impl Session {
             answer: hooks.alter(request, Held { cancelled, progress }),
             found: None,
             cancel,
+            killable,
             reporter: Reporter::new(
                 self.capabilities.progress(),
                 settings.progress_report_time,
@@ -115,6 +119,7 @@ impl Session {
             ),
             sequence,
         };
+        held.heed_kill();
         while let Some(kept) = latch {
             latch = self.wait_for_lock(&lock, kept, &mut held).await?;
             if let Some(answer) = held.over(self) {
@@ -165,6 +170,7 @@ impl Session {
             if self.is_stopping() {
                 latch = None;
             }
+            held.heed_kill();
             held.report(self);
         };
         match Waited::of(&reply) {
@@ -209,6 +215,7 @@ impl Session {
         if killed {
             held.cancel.send_replace(true);
         }
+        held.heed_kill();
         // A server that does not sleep (a limit on statements is used up) must not be asked in a tight loop.
         let earliest = if killed { sent } else { sent + PING };
         while held.found.is_none() && !self.is_stopping() && Instant::now() < earliest {
@@ -229,6 +236,7 @@ struct Holding<'a> {
     answer: Pin<Box<dyn Future<Output = Answer> + Send + 'a>>,
     found: Option<Answer>,
     cancel: watch::Sender<bool>,
+    killable: Killable,
     reporter: Reporter,
     sequence: &'a mut u8,
 }
@@ -238,6 +246,13 @@ impl Holding<'_> {
     fn over(&mut self, session: &Session) -> Option<Answer> {
         let stopped = session.is_stopping().then(shutting_down);
         self.found.take().or(stopped)
+    }
+
+    /// Cancels the change if a kill was noted.
+    fn heed_kill(&self) {
+        if self.killable.is_killed() {
+            self.cancel.send_replace(true);
+        }
     }
 
     /// Tells the client of the progress, if it is due.

@@ -15,6 +15,11 @@ const NO_SUCH_THREAD: u16 = 1094;
 
 /// The id in a statement, if it is a `KILL` by an id of the proxy's.
 pub(crate) fn told_id(text: &[u8]) -> Option<u32> {
+    target(text).filter(|id| ids::is_told(*id))
+}
+
+/// The id in a statement, if it is a `KILL` by a connection's id.
+pub(crate) fn target(text: &[u8]) -> Option<u32> {
     let mut tokens = tokens(text, 6)?;
     while tokens.last().is_some_and(|token| token == ";") {
         tokens.pop();
@@ -26,7 +31,7 @@ pub(crate) fn told_id(text: &[u8]) -> Option<u32> {
         | ["KILL", "HARD" | "SOFT", "CONNECTION" | "QUERY", number] => number,
         _ => return None,
     };
-    number.parse().ok().filter(|id| ids::is_told(*id))
+    number.parse().ok()
 }
 
 impl Session {
@@ -80,6 +85,16 @@ fn put(payload: &mut [u8], told: u32, id: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kills_by_any_id() {
+        let check = |text: &str, expected| assert_eq!(target(text.as_bytes()), expected, "{text}");
+        check("KILL QUERY 42", Some(42));
+        check("KILL 0000000042", Some(42));
+        check("KILL QUERY ID 42", None);
+        check("KILL QUERY CONNECTION_ID()", None);
+        check("KILL QUERY 42; SELECT 1", None);
+    }
 
     #[test]
     fn kills_by_told_ids() {

@@ -4,6 +4,7 @@ mod change;
 mod diagnostics;
 mod hold;
 pub(crate) mod kill;
+mod killable;
 pub(crate) mod locks;
 mod question;
 mod settings;
@@ -11,6 +12,7 @@ pub(crate) mod tracking;
 pub(crate) mod words;
 
 pub(crate) use diagnostics::{Diagnostics, Kept, Show};
+pub(crate) use killable::{Killable, Killables, Target};
 pub(crate) use words::Opening;
 
 use std::pin::pin;

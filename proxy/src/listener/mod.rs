@@ -4,7 +4,6 @@
 
 mod sessions;
 
-use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::sync::Arc;
@@ -22,7 +21,7 @@ use crate::hooks::Hooks;
 use crate::peer::Peer;
 use crate::protocol::answer::early_err;
 use crate::protocol::frame::put_packet;
-use crate::routing::Router;
+use crate::routing::{Plan, Router};
 use crate::session::{self, Client, Common};
 use crate::stream::Stream;
 use crate::upstream;
@@ -47,7 +46,7 @@ pub async fn run(
 ) {
     let router = match &config.upstream {
         Some(upstream) => Router::single(upstream, hooks, gate),
-        None => Router::new(Vec::new(), Vec::new(), HashMap::new()),
+        None => Router::new(Plan::default(), Vec::new()),
     };
     run_routed(vec![listeners], config, Arc::new(router), shutdown).await;
 }

@@ -18,6 +18,8 @@ pub(crate) enum Event {
     PrepareFailed,
     /// The server waits for the client's file.
     LocalInfile,
+    /// The reply that was watched for has come.
+    Watched { is_error: bool },
     /// The stream cannot be followed any more.
     Lost,
 }
@@ -31,6 +33,8 @@ pub(crate) struct ReplyTracker {
     place: Place,
     /// What was answered last, if it is not beyond doubt, and the number a packet has that belongs to it all the same.
     doubtful: Option<(Expect, u8)>,
+    /// How many replies before the one that is watched for are outstanding.
+    watched: Option<usize>,
     /// The last status flags seen.
     pub(crate) status: u16,
 }
@@ -43,6 +47,7 @@ impl ReplyTracker {
             expected: VecDeque::new(),
             place: Place::First,
             doubtful: None,
+            watched: None,
             status,
         }
     }
@@ -50,6 +55,11 @@ impl ReplyTracker {
     /// Announces a command's reply.
     pub(crate) fn expect(&mut self, expect: Expect) {
         self.expected.push_back(expect);
+    }
+
+    /// Has the end of the reply reported that was announced last, unless another one is watched for.
+    pub(crate) fn watch_last(&mut self) {
+        self.watched = self.watched.or(self.expected.len().checked_sub(1));
     }
 
     /// Whether everything announced has been answered, to the last byte.
@@ -73,12 +83,13 @@ impl ReplyTracker {
             match seen.step {
                 Step::At(place) => self.place = place,
                 Step::Done => {
-                    self.place = Place::First;
-                    self.expected.pop_front();
+                    if self.ended() {
+                        let is_error = matches!(seen.kind, Kind::Error);
+                        return Some(Event::Watched { is_error });
+                    }
                 }
                 Step::DoneOrRow => {
-                    self.place = Place::First;
-                    self.expected.pop_front();
+                    self.ended();
                     self.doubtful = Some((expect, self.frames.sequence().wrapping_add(1)));
                 }
                 Step::Lost => return Some(Event::Lost),
@@ -93,6 +104,15 @@ impl ReplyTracker {
         None
     }
 
+    /// Notes the end of a reply; whether it was watched for.
+    fn ended(&mut self) -> bool {
+        self.place = Place::First;
+        self.expected.pop_front();
+        let before = self.watched.take();
+        self.watched = before.and_then(|before| before.checked_sub(1));
+        before == Some(0)
+    }
+
     /// Goes back into a reply that had not ended. The next reply begins with another number: the command before it has few
     /// packets, and a result with rows has had more.
     fn dispel_doubt(&mut self) {
@@ -100,6 +120,7 @@ impl ReplyTracker {
             && self.frames.sequence() == sequence
         {
             self.expected.push_front(expect);
+            self.watched = self.watched.map(|before| before + 1);
             self.place = Place::Rows { then_more: false };
         }
     }

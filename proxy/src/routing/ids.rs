@@ -78,7 +78,10 @@ mod tests {
     fn ids_are_known_as_long_as_their_clients_are_there() {
         let ids = Ids::default();
         let seat = Seat {
-            upstream: Upstream::Unix("/s".into()),
+            upstream: Upstream {
+                host: "h".to_owned(),
+                port: 1,
+            },
             id: 7,
         };
         let id = told(1);

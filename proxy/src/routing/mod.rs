@@ -21,7 +21,7 @@ pub use offers::{Offer, OfferError, Seen};
 pub use pattern::Pattern;
 pub use place::{NoPlace, place};
 pub(crate) use router::Placed;
-pub use router::{Group, Router};
+pub use router::{Group, Plan, Router};
 pub use rule::{Access, Facts, Rule, find};
 pub use source::{NoSource, Source};
 pub use view::{GroupView, MemberView, NoPrimary, Role, State};

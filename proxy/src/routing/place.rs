@@ -14,16 +14,10 @@ pub struct NoPlace(pub String);
 ///
 /// # Errors
 /// There is none.
-pub fn place(
-    view: &GroupView,
-    access: Access,
-    lag_limit: Option<Duration>,
-    tried: &[usize],
-    roll: u64,
-) -> Result<usize, NoPlace> {
+pub fn place(view: &GroupView, access: Access, tried: &[usize], roll: u64) -> Result<usize, NoPlace> {
     match access {
         Access::Primary => primary(view, tried),
-        Access::ReadOnly => replica(view, lag_limit, tried, roll),
+        Access::ReadOnly => replica(view, tried, roll),
     }
 }
 
@@ -38,17 +32,12 @@ fn primary(view: &GroupView, tried: &[usize]) -> Result<usize, NoPlace> {
     }
 }
 
-fn replica(
-    view: &GroupView,
-    lag_limit: Option<Duration>,
-    tried: &[usize],
-    roll: u64,
-) -> Result<usize, NoPlace> {
+fn replica(view: &GroupView, tried: &[usize], roll: u64) -> Result<usize, NoPlace> {
     let obstacles: Vec<Option<String>> = view
         .members
         .iter()
         .enumerate()
-        .map(|(at, member)| obstacle(member, lag_limit, tried.contains(&at)))
+        .map(|(at, member)| obstacle(member, view.lag_limit, tried.contains(&at)))
         .collect();
     let fit = || {
         let members = view.members.iter().zip(&obstacles).enumerate();
@@ -106,7 +95,7 @@ mod tests {
     fn member(name: &str, role: Role, weight: u32) -> MemberView {
         MemberView {
             name: name.to_owned(),
-            upstream: Upstream::Tcp {
+            upstream: Upstream {
                 host: name.to_owned(),
                 port: 3306,
             },
@@ -122,6 +111,7 @@ mod tests {
     fn view() -> GroupView {
         GroupView {
             name: "main".to_owned(),
+            lag_limit: Some(Duration::from_secs(10)),
             primary: Ok(0),
             members: vec![
                 member("p", Role::Primary, 5),
@@ -134,21 +124,21 @@ mod tests {
     fn counts(view: &GroupView) -> Vec<usize> {
         let mut counts = vec![0; view.members.len()];
         for roll in 0..400 {
-            counts[place(view, Access::ReadOnly, None, &[], roll).unwrap()] += 1;
+            counts[place(view, Access::ReadOnly, &[], roll).unwrap()] += 1;
         }
         counts
     }
 
     #[test]
     fn writers_go_to_the_primary() {
-        assert_eq!(place(&view(), Access::Primary, None, &[], 7), Ok(0));
-        let tried = place(&view(), Access::Primary, None, &[0], 7).unwrap_err();
+        assert_eq!(place(&view(), Access::Primary, &[], 7), Ok(0));
+        let tried = place(&view(), Access::Primary, &[0], 7).unwrap_err();
         assert!(tried.0.contains("does not answer"), "{tried}");
         let without = GroupView {
             primary: Err(NoPrimary("a lacks 3 transactions".to_owned())),
             ..view()
         };
-        let refused = place(&without, Access::Primary, None, &[], 7).unwrap_err();
+        let refused = place(&without, Access::Primary, &[], 7).unwrap_err();
         assert_eq!(refused.0, "group 'main' has no primary: a lacks 3 transactions");
     }
 
@@ -160,7 +150,7 @@ mod tests {
         assert_eq!(counts(&changed), [0, 0, 400]);
         changed.members[1].weight = u32::MAX;
         changed.members[2].weight = u32::MAX;
-        assert!(place(&changed, Access::ReadOnly, None, &[], u64::MAX).is_ok());
+        assert!(place(&changed, Access::ReadOnly, &[], u64::MAX).is_ok());
     }
 
     #[test]
@@ -182,19 +172,14 @@ mod tests {
                 "'b' is 10.5 s behind, more than 10 s",
             ),
         ];
-        let limit = Some(Duration::from_secs(10));
         for (spoil, reason) in spoil {
             let mut view = view();
             view.members[1].lag = Some(Duration::from_secs(10));
             spoil(&mut view.members[2]);
             for roll in 0..4 {
-                assert_eq!(
-                    place(&view, Access::ReadOnly, limit, &[], roll),
-                    Ok(1),
-                    "{reason}"
-                );
+                assert_eq!(place(&view, Access::ReadOnly, &[], roll), Ok(1), "{reason}");
             }
-            let refused = place(&view, Access::ReadOnly, limit, &[1], 0).unwrap_err();
+            let refused = place(&view, Access::ReadOnly, &[1], 0).unwrap_err();
             for part in [
                 "group 'main' has no replica",
                 "'p' is the primary",

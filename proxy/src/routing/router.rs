@@ -1,9 +1,8 @@
 //! All that places connections: the rules, the groups with their newest views, what each listener's greeting offers.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::time::Duration;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rand::Rng;
 use tokio::sync::watch;
@@ -13,13 +12,15 @@ use super::{Access, Facts, GroupView, Guest, NoPlace, Offer, Rule, find, place};
 use crate::config::Upstream;
 use crate::gate::Gate;
 use crate::hooks::Hooks;
+use crate::intercept::Killables;
+use crate::tls::UpstreamTls;
 
 /// A group of servers that hold the same data, and what belongs to it alone.
 pub struct Group {
     /// Its name in the configuration.
     pub name: String,
-    /// How far behind a replica may be that is read from.
-    pub lag_limit: Option<Duration>,
+    /// TLS towards its servers.
+    pub tls: UpstreamTls,
     /// What is known of its servers, newest first and last.
     pub view: watch::Receiver<Arc<GroupView>>,
     /// Who carries out the schema changes of its clients.
@@ -36,15 +37,31 @@ impl std::fmt::Debug for Group {
     }
 }
 
+/// What may be replaced while clients are served. A connection is greeted and placed by one plan.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// The rules, the first that fits decides.
+    pub rules: Vec<Rule>,
+    /// What each listener's clients are greeted with, by its name.
+    pub offers: HashMap<String, Offer>,
+}
+
+impl Plan {
+    /// What the clients of a listener are greeted with.
+    pub(crate) fn offer(&self, listener: &str) -> Option<&Offer> {
+        self.offers.get(listener)
+    }
+}
+
 /// Places connections.
 #[derive(Debug)]
 pub struct Router {
-    pub(super) rules: Vec<Rule>,
+    plan: RwLock<Arc<Plan>>,
     pub(super) groups: Vec<Group>,
-    offers: HashMap<String, Offer>,
     /// How many clients are on each server of each group.
     pub(super) clients: Vec<Vec<Arc<AtomicUsize>>>,
     ids: Ids,
+    killables: Killables,
 }
 
 /// The server for a connection.
@@ -59,20 +76,31 @@ pub(crate) struct Placed<'a> {
 }
 
 impl Router {
-    /// A router; `offers` has what each listener's clients are greeted with, by its name.
-    pub fn new(rules: Vec<Rule>, groups: Vec<Group>, offers: HashMap<String, Offer>) -> Self {
+    /// A router among these groups.
+    pub fn new(plan: Plan, groups: Vec<Group>) -> Self {
         let count = |group: &Group| {
             let members = group.view.borrow().members.len();
             (0..members).map(|_| Arc::default()).collect()
         };
         let clients = groups.iter().map(count).collect();
         Self {
-            rules,
+            plan: RwLock::new(Arc::new(plan)),
             groups,
-            offers,
             clients,
             ids: Ids::default(),
+            killables: Killables::default(),
         }
+    }
+
+    /// The plan at this moment.
+    pub(crate) fn plan(&self) -> Arc<Plan> {
+        // A pointer is whole after any panic.
+        Arc::clone(&self.plan.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Places by another plan who comes from now on.
+    pub fn replace(&self, plan: Plan) {
+        *self.plan.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(plan);
     }
 
     /// Every client's server is this one, whatever it says.
@@ -81,23 +109,22 @@ impl Router {
         let view = GroupView::single(&name, upstream);
         let group = Group {
             name,
-            lag_limit: None,
+            // Where there is one server, the configuration has it.
+            tls: UpstreamTls::default(),
             view: watch::channel(Arc::new(view)).1,
             hooks,
             gate,
         };
-        let rules = vec![Rule::everything_to(0, Access::Primary)];
-        Self::new(rules, vec![group], HashMap::new())
+        let plan = Plan {
+            rules: vec![Rule::everything_to(0, Access::Primary)],
+            offers: HashMap::new(),
+        };
+        Self::new(plan, vec![group])
     }
 
     /// The only server there is.
     pub(crate) fn only(&self) -> Option<Placed<'_>> {
-        self.place(&Facts::default(), &[]).ok()
-    }
-
-    /// What the clients of a listener are greeted with.
-    pub(crate) fn offer(&self, listener: &str) -> Option<&Offer> {
-        self.offers.get(listener)
+        self.place(&self.plan(), &Facts::default(), &[]).ok()
     }
 
     /// The connection ids that clients were told.
@@ -105,13 +132,18 @@ impl Router {
         &self.ids
     }
 
+    /// The schema changes under way.
+    pub(crate) fn killables(&self) -> &Killables {
+        &self.killables
+    }
+
     /// Chooses the server for a connection; those of its group in `tried` did not answer.
-    pub(crate) fn place(&self, facts: &Facts, tried: &[usize]) -> Result<Placed<'_>, NoPlace> {
-        let rule = find(&self.rules, facts).ok_or_else(|| nowhere(facts))?;
+    pub(crate) fn place(&self, plan: &Plan, facts: &Facts, tried: &[usize]) -> Result<Placed<'_>, NoPlace> {
+        let rule = find(&plan.rules, facts).ok_or_else(|| nowhere(facts))?;
         let group = self.groups.get(rule.group).ok_or_else(|| nowhere(facts))?;
         let view = group.view.borrow().clone();
         let roll = rand::rng().next_u64();
-        let at = place(&view, rule.access, group.lag_limit, tried, roll)?;
+        let at = place(&view, rule.access, tried, roll)?;
         let member = view.members.get(at);
         let count = self.clients.get(rule.group).and_then(|counts| counts.get(at));
         let (member, count) = member.zip(count).ok_or_else(|| nowhere(facts))?;

@@ -47,7 +47,7 @@ impl Router {
                 Some(rule.access.name().to_owned()),
             ]
         };
-        grid(&ROUTES, self.rules.iter().enumerate().map(row))
+        grid(&ROUTES, self.plan().rules.iter().enumerate().map(row))
     }
 
     /// The rows of `SHOW UPSTREAMS`.

@@ -12,6 +12,8 @@ use crate::config::Upstream;
 pub struct GroupView {
     /// The group's name in the configuration.
     pub name: String,
+    /// How far behind a replica may be that is read from.
+    pub lag_limit: Option<Duration>,
     /// The place in `members` of the server that takes writes, or why nobody does.
     pub primary: Result<usize, NoPrimary>,
     /// All servers of the group, in the order of the configuration.
@@ -33,6 +35,7 @@ impl GroupView {
         };
         Self {
             name: name.to_owned(),
+            lag_limit: None,
             primary: Ok(0),
             members: vec![member],
         }

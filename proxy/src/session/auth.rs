@@ -74,12 +74,6 @@ impl Method {
             _ => &[0x01],
         }
     }
-
-    /// Whether the server takes the password in clear text.
-    fn is_clear_to_server(self, wire: &Wire) -> bool {
-        let upstream = wire.upstream();
-        upstream.is_tls() || (self == Self::CachingSha2 && upstream.is_unix())
-    }
 }
 
 /// What the client's packet holds where it has to send its password.
@@ -280,7 +274,7 @@ impl<'a> Exchange<'a> {
     async fn heard_secret(&mut self, wire: &mut Wire, header: Header, answer: Vec<u8>) -> Result<(), End> {
         let method = Method::of(&self.plugin);
         let secret = Secret::read(&answer, method, wire.client().is_tls());
-        match (secret, method.is_clear_to_server(wire)) {
+        match (secret, wire.upstream().is_tls()) {
             (Secret::Question, true) => {
                 let pair = self.key.pair().await.ok_or(NO_KEY)?;
                 let packet = [&[MORE_DATA], pair.public_pem().as_bytes()].concat();
@@ -359,8 +353,7 @@ const NO_KEY: End = End::Protocol("no RSA key could be made");
 
 /// Whether what the client entrusts to its own connection would leave by one that is not secure.
 fn is_crossing(wire: &Wire) -> bool {
-    let is_secure = |stream: &crate::stream::Stream| stream.is_tls() || stream.is_unix();
-    is_secure(wire.client()) && !is_secure(wire.upstream())
+    (wire.client().is_tls() || wire.client().is_unix()) && !wire.upstream().is_tls()
 }
 
 fn refuse(wire: &mut Wire, sequence: u8, plugin: &str) -> End {

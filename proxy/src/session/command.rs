@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Session;
 use super::statements::{PreparedChange, Statements};
 use crate::hooks::{ReadMode, Verdict};
-use crate::intercept::{Diagnostics, Opening, Show, kill, locks, tracking, words};
+use crate::intercept::{Diagnostics, Opening, Show, Target, kill, locks, tracking, words};
 use crate::protocol::capabilities::Capabilities;
 use crate::protocol::command::{self as code, expected};
 use crate::protocol::frame::{Frames, HEADER_BYTES, Header};
@@ -401,7 +401,9 @@ impl Session {
             return;
         };
         let body = body.get(..header.length.saturating_sub(1)).unwrap_or(body);
+        let mut found = None;
         match *code {
+            code::PROCESS_KILL => found = Reader::new(body).u32(),
             code::QUERY => {
                 self.kept = None;
                 if header.length <= INSPECTED_MAX_BYTES
@@ -410,6 +412,7 @@ impl Session {
                     match words::opening_of_whole(text) {
                         Opening::Locks => self.locks = locks::change(text).unwrap_or(self.locks),
                         Opening::Setting => self.tracked |= tracking::is_asked_for(text),
+                        Opening::Kill => found = kill::target(text),
                         _ => {}
                     }
                 }
@@ -439,6 +442,13 @@ impl Session {
             }
             _ => {}
         }
+        // Of kills sent one behind the other the first is heard of.
+        if let Some(id) = found
+            && self.kills.is_none()
+        {
+            let upstream = self.server.upstream.clone();
+            self.kills = Some(Box::new(Target { upstream, id }));
+        }
     }
 
     /// Lets the command at the front through, and announces its reply.
@@ -446,6 +456,9 @@ impl Session {
         self.gate_passed = false;
         if let Some(expect) = expect {
             self.tracker.expect(expect);
+        }
+        if self.kills.is_some() {
+            self.tracker.watch_last();
         }
         self.wire.up.approve(HEADER_BYTES);
         self.phase = Phase::Passing {

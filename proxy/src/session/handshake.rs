@@ -90,7 +90,7 @@ async fn greet(
             }
             let greeting =
                 Greeting::parse(payload).ok_or(End::Protocol("the server's greeting is not understood"))?;
-            let connector = match connector(wire, config, &greeting) {
+            let connector = match config.upstream_tls.connector(greeting.offers_tls()) {
                 Ok(connector) => connector,
                 Err(reason) => {
                     wire.down.discard(bytes);
@@ -108,18 +108,6 @@ async fn greet(
         check_size(wire.down.undecided())?;
         login_arrival(wire).await?;
     }
-}
-
-/// With what the server's connection is to be encrypted, if it is.
-pub(super) fn connector(
-    wire: &Wire,
-    config: &ProxyConfig,
-    greeting: &Greeting,
-) -> Result<Option<TlsConnector>, &'static str> {
-    if wire.upstream().is_unix() {
-        return Ok(None);
-    }
-    config.upstream_tls.connector(greeting.offers_tls())
 }
 
 /// What is said about a server that cannot be reached safely, to the log and to the client.
@@ -186,9 +174,9 @@ pub(super) async fn secure_upstream(
     (header, asked): (Header, Capabilities),
 ) -> Result<(), End> {
     wire.up.send(1, request);
-    let secured = match name(upstream) {
-        Some(name) => wire.secure_upstream(name, connector).await,
-        None => Err(std::io::Error::other("no certificate can have this name")),
+    let secured = match ServerName::try_from(upstream.host.clone()) {
+        Ok(name) => wire.secure_upstream(name, connector).await,
+        Err(_) => Err(std::io::Error::other("no certificate can have this name")),
     };
     secured.map_err(|error| {
         let message = unsafe_server(upstream, &format_args!("TLS: {error}"));
@@ -196,11 +184,4 @@ pub(super) async fn secure_upstream(
         wire.down.send(header.sequence.wrapping_add(1), &packet);
         End::Refused("no TLS with the server")
     })
-}
-
-fn name(upstream: &Upstream) -> Option<ServerName<'static>> {
-    match upstream {
-        Upstream::Tcp { host, .. } => ServerName::try_from(host.clone()).ok(),
-        Upstream::Unix(_) => None,
-    }
 }

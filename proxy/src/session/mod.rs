@@ -25,6 +25,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::intercept::Target;
 use command::Phase;
 pub(crate) use command::{Catch, Caught};
 pub(crate) use side::{Reply, Row};
@@ -160,6 +161,8 @@ pub(crate) struct Session {
     pub(crate) untold: Vec<Entry>,
     /// The diagnostics the statement before this one left, if the server does not have them.
     pub(crate) kept: Option<Kept>,
+    /// Whom the last `KILL` that was let through is to hit, until it is answered.
+    kills: Option<Box<Target>>,
     /// The command at the front has been held at the gate already.
     gate_passed: bool,
     /// The tables under a cut-over that this session has to do with.
@@ -306,6 +309,7 @@ impl Session {
             cursors: false,
             untold: Vec::new(),
             kept: None,
+            kills: None,
             gate_passed: false,
             visitor: shared.gate.visitor(),
             snapshot: Snapshot::default(),

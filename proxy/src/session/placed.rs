@@ -13,7 +13,7 @@ use std::sync::Arc;
 use rand::Rng;
 
 use super::auth::{Exchange, check_size, login_arrival};
-use super::handshake::{LoggedIn, connector, respond, secure_upstream, unsafe_server};
+use super::handshake::{LoggedIn, respond, secure_upstream, unsafe_server};
 use super::wire::Wire;
 use super::{Common, End, Entered, origin};
 use crate::peer::Peer;
@@ -24,7 +24,7 @@ use crate::protocol::greeting::{Greeting, NONCE_BYTES, OwnGreeting};
 use crate::protocol::ok::Error;
 use crate::protocol::response::Response;
 use crate::routing::ids::{self, Seat};
-use crate::routing::{Facts, Offer, Placed};
+use crate::routing::{Facts, Offer, Placed, Plan};
 use crate::upstream::{self, UNREACHABLE};
 
 /// `ER_NOT_SUPPORTED_AUTH_MODE`.
@@ -55,7 +55,8 @@ pub(super) async fn login(
     origin: &mut Origin,
 ) -> Result<Option<Entered>, End> {
     let config = &common.config;
-    let offer = common.router.offer(&origin.listener);
+    let plan = common.router.plan();
+    let offer = plan.offer(&origin.listener);
     let offer = offer.ok_or(End::Protocol("nothing is known of this listener"))?;
     greet(wire, offer, origin.number, config.client_tls.identity().is_some());
     origin::hear(wire, config, &mut origin.peer).await?;
@@ -70,7 +71,7 @@ pub(super) async fn login(
         let message = "Client does not support authentication protocol requested by server; consider upgrading MySQL client";
         return Err(refuse(wire, asker, NOT_SUPPORTED_AUTH_MODE, "08004", message));
     };
-    let placed = reach(wire, common, &facts(origin, &response), asker).await?;
+    let placed = reach(wire, common, &plan, &facts(origin, &response), asker).await?;
     origin::say(wire, config, &origin.peer);
     let Some(greeting) = hear(wire, asker).await? else {
         return Ok(None);
@@ -138,13 +139,14 @@ fn facts(origin: &Origin, response: &Response) -> Facts {
 async fn reach<'a>(
     wire: &mut Wire,
     common: &'a Common,
+    plan: &Plan,
     facts: &Facts,
     asker: Asker,
 ) -> Result<Placed<'a>, End> {
     let mut tried = Vec::new();
     let mut failure = None;
     loop {
-        let placed = match common.router.place(facts, &tried) {
+        let placed = match common.router.place(plan, facts, &tried) {
             Ok(placed) => placed,
             Err(reason) => {
                 let message = match failure {
@@ -218,7 +220,7 @@ async fn enter(
     (response, offer, asker): (&Response, &Offer, Asker),
 ) -> Result<Option<u16>, End> {
     let at = &placed.upstream;
-    let connector = match connector(wire, &common.config, greeting) {
+    let connector = match placed.group.tls.connector(greeting.offers_tls()) {
         Ok(connector) => connector,
         Err(reason) => {
             let message = unsafe_server(at, &reason);

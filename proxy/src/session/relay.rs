@@ -91,6 +91,11 @@ impl Session {
                     {
                         self.phase = Phase::LocalFile(Frames::default());
                     }
+                    Event::Watched { is_error } => {
+                        if let Some(target) = self.kills.take().filter(|_| !is_error) {
+                            self.shared.router.killables().kill(&target);
+                        }
+                    }
                     Event::LocalInfile | Event::Lost => {
                         tracing::debug!(
                             connection = self.server.connection_id,

@@ -4,8 +4,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::{TlsError, provider};
 
@@ -52,16 +50,7 @@ impl Identity {
     /// # Errors
     /// They are not there, or do not belong together.
     pub fn from_pem(certificates: &[u8], key: &[u8]) -> Result<Self, TlsError> {
-        let chain = CertificateDer::pem_slice_iter(certificates)
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(TlsError::Pem)?;
-        if chain.is_empty() {
-            return Err(TlsError::Missing("certificate"));
-        }
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| match error {
-            pem::Error::NoItemsFound => TlsError::Missing("private key"),
-            error => TlsError::Pem(error),
-        })?;
+        let (chain, key) = super::pair(certificates, key)?;
         let config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()

@@ -13,7 +13,8 @@ mod upstream;
 use std::sync::Arc;
 
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
-use tokio_rustls::rustls::pki_types::pem;
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 pub use client::{ClientTls, Identity};
 pub(crate) use password::{PasswordKey, encrypt};
@@ -37,6 +38,24 @@ pub enum TlsError {
     /// A mode that verifies certificates, and nothing to verify them by.
     #[error("a certificate can only be verified by the certificates of authorities")]
     NoAuthorities,
+}
+
+/// A certificate, with those of its issuers behind it, and its key, each out of its PEM form.
+fn pair(
+    certificates: &[u8],
+    key: &[u8],
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
+    let chain = CertificateDer::pem_slice_iter(certificates)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(TlsError::Pem)?;
+    if chain.is_empty() {
+        return Err(TlsError::Missing("certificate"));
+    }
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| match error {
+        pem::Error::NoItemsFound => TlsError::Missing("private key"),
+        error => TlsError::Pem(error),
+    })?;
+    Ok((chain, key))
 }
 
 /// Named here, because what a build links may offer more than one.

@@ -5,13 +5,15 @@
 use std::sync::Arc;
 
 use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::client::WantsClientCert;
 use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use tokio_rustls::rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore,
+    SignatureScheme,
 };
 
 use super::{TlsError, provider};
@@ -52,6 +54,31 @@ impl UpstreamTls {
     /// # Errors
     /// They are missing or unusable.
     pub fn new(mode: SslMode, authorities: Option<&[u8]>) -> Result<Self, TlsError> {
+        Self::of(mode, authorities, |builder| Ok(builder.with_no_client_auth()))
+    }
+
+    /// As `new`, and a server that asks for a certificate is shown this one, with the key it belongs to, both in PEM form.
+    /// Whoever connects by it passes for its owner.
+    ///
+    /// # Errors
+    /// Something is missing or unusable.
+    pub fn presenting(
+        mode: SslMode,
+        authorities: Option<&[u8]>,
+        certificates: &[u8],
+        key: &[u8],
+    ) -> Result<Self, TlsError> {
+        let (chain, key) = super::pair(certificates, key)?;
+        Self::of(mode, authorities, |builder| {
+            Ok(builder.with_client_auth_cert(chain, key)?)
+        })
+    }
+
+    fn of(
+        mode: SslMode,
+        authorities: Option<&[u8]>,
+        finish: impl FnOnce(ConfigBuilder<ClientConfig, WantsClientCert>) -> Result<ClientConfig, TlsError>,
+    ) -> Result<Self, TlsError> {
         let verifier = match (mode, authorities) {
             (SslMode::Disabled, _) => return Ok(Self { mode, config: None }),
             (SslMode::Preferred | SslMode::Required, _) => Verifier::Anybody(provider()),
@@ -59,14 +86,13 @@ impl UpstreamTls {
             (SslMode::VerifyCa, Some(pem)) => Verifier::AnyName(web_pki(pem)?),
             (SslMode::VerifyIdentity, Some(pem)) => Verifier::Strict(web_pki(pem)?),
         };
-        let config = ClientConfig::builder_with_provider(provider())
+        let builder = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_no_client_auth();
+            .with_custom_certificate_verifier(Arc::new(verifier));
         Ok(Self {
             mode,
-            config: Some(Arc::new(config)),
+            config: Some(Arc::new(finish(builder)?)),
         })
     }
 

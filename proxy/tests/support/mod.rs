@@ -99,6 +99,18 @@ impl Proxy {
     }
 
     pub(crate) async fn start_with(config: ProxyConfig, alter: Alter) -> Result<Proxy> {
+        Self::with_hooks(config, Arc::new(TestHooks(alter))).await
+    }
+
+    /// The configuration of a proxy in front of a server.
+    pub(crate) fn config(server: &Server) -> ProxyConfig {
+        ProxyConfig::new(Upstream {
+            host: "127.0.0.1".into(),
+            port: server.port(),
+        })
+    }
+
+    pub(crate) async fn with_hooks(config: ProxyConfig, hooks: Arc<dyn Hooks>) -> Result<Proxy> {
         let tcp = TcpListener::bind("127.0.0.1:0").await?;
         let address = tcp.local_addr()?;
         let socket = std::env::temp_dir().join(format!(
@@ -114,15 +126,9 @@ impl Proxy {
             unix: Some(unix),
             ..Listeners::default()
         };
-        let task = tokio::spawn(run(
-            listeners,
-            config,
-            Arc::new(TestHooks(alter)),
-            gate.clone(),
-            async {
-                let _ = stopped.await;
-            },
-        ));
+        let task = tokio::spawn(run(listeners, config, hooks, gate.clone(), async {
+            let _ = stopped.await;
+        }));
         Ok(Proxy {
             tcp: address,
             socket,
@@ -134,14 +140,7 @@ impl Proxy {
 
     /// A proxy in front of a server, by TCP.
     pub(crate) async fn of(server: &Server, alter: Alter) -> Result<Proxy> {
-        Self::start(
-            Upstream::Tcp {
-                host: "127.0.0.1".into(),
-                port: server.port(),
-            },
-            alter,
-        )
-        .await
+        Self::start_with(Self::config(server), alter).await
     }
 
     pub(crate) fn ask_to_stop(&mut self) {
