@@ -17,6 +17,7 @@ use tracing::{info, warn};
 use crate::admin::Admin;
 use crate::cli::{AdminSettings, ListenerSettings, Servers, Settings};
 use crate::listener::{Listener, SocketFile, bind_unix};
+use crate::reload::Reloads;
 use crate::status::StatusSource;
 use crate::{deployment, descriptors, reload, signals, tls};
 
@@ -39,24 +40,21 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let (listeners, socket_files) = listen(&settings.listeners).await?;
     let admin = admin_listener(settings.admin.as_ref()).await?;
     let deployed = match &settings.servers {
-        Servers::One(server) => {
-            deployment::one(&settings, server, upstream_tls.clone(), shutdown.clone()).await?
-        }
-        Servers::Routed(routing) => {
-            deployment::routed(&settings, routing, &upstream_tls, shutdown.clone()).await?
-        }
+        Servers::One(server) => deployment::one(&settings, server, shutdown.clone()).await?,
+        Servers::Routed(routing) => deployment::routed(&settings, routing, shutdown.clone()).await?,
     };
-    let Some(deployment) = deployed else {
+    let Some(mut deployment) = deployed else {
         return Ok(());
     };
     // After all that may keep it from starting: what is said here is of interest only then.
     let max_clients = descriptors::provide_for(settings.max_clients)?;
     let client_tls = tls::clients(&settings.client_tls, identity)?;
-    tokio::spawn(reload::whenever_asked(
-        reloads,
-        settings.client_tls.clone(),
-        client_tls.clone(),
-    ));
+    let again = Reloads {
+        client: settings.client_tls.clone(),
+        shown: client_tls.clone(),
+        configuration: deployment.reloader.take(),
+    };
+    tokio::spawn(again.whenever_asked(reloads));
     announce(&listeners, &socket_files)?;
     let admin = serve_admin(settings.admin, admin, deployment.status.clone(), shutdown.clone());
     let config = ProxyConfig {

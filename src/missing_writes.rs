@@ -16,7 +16,7 @@ use crate::cli::{MissingWrites, ServerAddress};
 use crate::health::transactions::{Missing, Transactions};
 use crate::health::transactions_of;
 use crate::startup;
-use crate::tls::{self, Way};
+use crate::tls::Way;
 
 /// The exit status when some are missing.
 const SOME: u8 = 1;
@@ -67,7 +67,7 @@ async fn transactions(server: &ServerAddress) -> anyhow::Result<Transactions> {
 }
 
 async fn ask(server: &ServerAddress) -> anyhow::Result<Transactions> {
-    let way = Way::to(server, tls::upstream(&server.tls)?)?;
+    let way = Way::to(server)?;
     let mut conn = startup::connect(server, way.opts.clone()).await?;
     let found = transactions_of(&mut conn).await;
     // A server that drops the connection now has answered everything.

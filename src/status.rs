@@ -30,7 +30,7 @@ pub(crate) struct Status {
     pub(crate) router: Arc<Router>,
     pub(crate) migrations: Migrations,
     /// Who watches the groups, if there are any.
-    pub(crate) watched: Option<Groups>,
+    pub(crate) watched: Option<Arc<Groups>>,
 }
 
 /// Who knows of migrations.

@@ -42,7 +42,7 @@ Environment:
 /// Clients connect to alterego instead of the server and notice no difference, except that ALTER TABLE,
 /// CREATE INDEX and DROP INDEX no longer block anybody: the table is rebuilt in the background, verified and
 /// swapped in, and the client is answered as the server would have answered.
-#[derive(Debug, Parser)]
+#[derive(Clone, Debug, Parser)]
 #[command(name = "alterego", version, after_help = EXAMPLES, after_long_help = EXAMPLES, max_term_width = 100)]
 pub(crate) struct LowArgs {
     /// The server: mysql://user[:password]@host[:port].
@@ -84,6 +84,16 @@ pub(crate) struct LowArgs {
     /// Certificates of the authorities that may sign the server's certificate, in PEM form.
     #[arg(long, value_name = "FILE", help_heading = "Server")]
     pub(crate) tls_ca: Option<PathBuf>,
+
+    /// A certificate that alterego's own connections show to the server, in PEM form.
+    ///
+    /// For an account of alterego's with REQUIRE X509 or SUBJECT. It is never shown for a client.
+    #[arg(long, value_name = "FILE", help_heading = "Server")]
+    pub(crate) upstream_ssl_cert: Option<PathBuf>,
+
+    /// That certificate's key, in PEM form.
+    #[arg(long, value_name = "FILE", help_heading = "Server")]
+    pub(crate) upstream_ssl_key: Option<PathBuf>,
 
     /// Tells the server by the PROXY protocol where each client comes from.
     ///

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use super::settings::{Environment, ServerAddress};
-use super::tls::{UpstreamMode, UpstreamSettings};
+use super::tls::{UpstreamMode, UpstreamSettings, UpstreamWords};
 
 /// Says which transactions of one server another one lacks.
 ///
@@ -55,7 +55,11 @@ impl MissingWrites {
     /// # Errors
     /// One line that says what is wrong.
     pub(super) fn from_low(low: MissingWritesArgs, environment: &Environment) -> Result<Self, String> {
-        let tls = UpstreamSettings::new(low.upstream_ssl_mode, low.tls_ca)?;
+        let tls = UpstreamSettings::of_options(UpstreamWords {
+            mode: low.upstream_ssl_mode,
+            authorities: low.tls_ca,
+            ..UpstreamWords::default()
+        })?;
         let server = |url: &str| ServerAddress::of_url(url, environment, tls.clone());
         Ok(Self {
             a: server(&low.a)?,

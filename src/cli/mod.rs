@@ -14,10 +14,10 @@ pub(crate) use low::LowArgs;
 pub(crate) use missing_writes::MissingWrites;
 pub(crate) use secret::Secret;
 pub(crate) use settings::{
-    AdminSettings, Bind, DEFAULT_PORT, Environment, ListenerSettings, ServerAddress, Servers, Settings,
-    Strategy, password_file,
+    AdminSettings, Bind, ConfigSource, DEFAULT_PORT, Environment, ListenerSettings, ServerAddress, Servers,
+    Settings, Strategy, password_file,
 };
-pub(crate) use tls::{ClientMode, ClientSettings, UpstreamSettings};
+pub(crate) use tls::{ClientMode, ClientSettings, UpstreamMode, UpstreamSettings, UpstreamWords};
 
 use std::ffi::OsString;
 

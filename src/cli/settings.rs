@@ -39,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) upstream_tls: UpstreamSettings,
     /// TLS towards clients.
     pub(crate) client_tls: ClientSettings,
+    /// Where the servers and the listeners were read, if that was a file.
+    pub(crate) config: Option<ConfigSource>,
     /// Where clients connect.
     pub(crate) listeners: Vec<ListenerSettings>,
     /// Whether servers are told where clients come from.
@@ -66,6 +68,25 @@ pub(crate) enum Servers {
     Routed(Routing),
 }
 
+/// The file of `--config`, and all that it was completed with.
+#[derive(Clone, Debug)]
+pub(crate) struct ConfigSource {
+    low: Box<LowArgs>,
+    environment: Environment,
+    path: PathBuf,
+}
+
+impl ConfigSource {
+    /// Reads the file as it is now.
+    ///
+    /// # Errors
+    /// One line that says what is wrong.
+    pub(crate) fn read(&self) -> Result<(Routing, Vec<ListenerSettings>), String> {
+        let tls = UpstreamSettings::from_low(&self.low)?;
+        configured(&self.low, &self.environment, &tls, &self.path)
+    }
+}
+
 /// Where clients connect, by TCP, by unix socket, or either way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ListenerSettings {
@@ -78,7 +99,7 @@ pub(crate) struct ListenerSettings {
 }
 
 /// How to reach the server with alterego's own account.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ServerAddress {
     /// The account's name.
     pub(crate) user: String,
@@ -184,8 +205,16 @@ impl Settings {
     /// One line that says what is wrong or missing.
     pub(crate) fn from_low(low: LowArgs, environment: &Environment) -> Result<Self, String> {
         let upstream_tls = UpstreamSettings::from_low(&low)?;
-        let (servers, listeners) = match &low.config {
-            Some(path) => configured(&low, environment, &upstream_tls, path)?,
+        let config = low.config.clone().map(|path| ConfigSource {
+            low: Box::new(low.clone()),
+            environment: environment.clone(),
+            path,
+        });
+        let (servers, listeners) = match &config {
+            Some(config) => {
+                let (routing, listeners) = config.read()?;
+                (Servers::Routed(routing), listeners)
+            }
             None => (
                 Servers::One(server(&low, environment, &upstream_tls)?),
                 vec![listener(&low)?],
@@ -196,6 +225,7 @@ impl Settings {
             upstream_tls,
             client_tls: ClientSettings::from_low(&low)?,
             admin: admin(&low, environment)?,
+            config,
             listeners,
             upstream_proxy_protocol: low.upstream_proxy_protocol,
             proxy_networks: low.proxy_protocol_networks.clone(),
@@ -226,7 +256,7 @@ fn configured(
     environment: &Environment,
     tls: &UpstreamSettings,
     path: &Path,
-) -> Result<(Servers, Vec<ListenerSettings>), String> {
+) -> Result<(Routing, Vec<ListenerSettings>), String> {
     if low.url.is_some() || environment.url.is_some() {
         return Err("--config names the servers, so there is no place for a server's URL".to_owned());
     }
@@ -248,7 +278,7 @@ fn configured(
         }
         listeners => listeners,
     };
-    Ok((Servers::Routed(file.routing), listeners))
+    Ok((file.routing, listeners))
 }
 
 fn option_file(low: &LowArgs) -> Result<ServerUrl, String> {

@@ -10,8 +10,9 @@ use clap::ValueEnum;
 use super::LowArgs;
 
 /// How the server's connections are protected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
 #[value(rename_all = "SCREAMING_SNAKE_CASE")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum UpstreamMode {
     /// Never encrypted
     Disabled,
@@ -56,6 +57,54 @@ pub(crate) struct UpstreamSettings {
     pub(crate) mode: SslMode,
     /// The file of the authorities that may sign the server's certificate; there if the mode verifies.
     pub(crate) authorities: Option<PathBuf>,
+    /// The files of a certificate and of its key that alterego's own connections show. Clients' connections show none: what
+    /// an account asks of its user must not be met by the proxy for everybody.
+    pub(crate) identity: Option<(PathBuf, PathBuf)>,
+}
+
+/// What is said about TLS towards a server, in one place.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct UpstreamWords {
+    pub(crate) mode: Option<UpstreamMode>,
+    pub(crate) authorities: Option<PathBuf>,
+    pub(crate) certificate: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
+}
+
+/// Why what is said does not go together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Misfit {
+    NoAuthorities,
+    UselessAuthorities,
+    HalfIdentity,
+    UselessIdentity,
+}
+
+impl Misfit {
+    /// In the words of the command line.
+    pub(super) fn of_options(self) -> String {
+        match self {
+            Self::NoAuthorities => {
+                "--upstream-ssl-mode VERIFY_CA and VERIFY_IDENTITY need the authorities' certificates: --tls-ca FILE"
+            }
+            Self::UselessAuthorities => {
+                "--tls-ca is of use with --upstream-ssl-mode VERIFY_CA or VERIFY_IDENTITY only"
+            }
+            Self::HalfIdentity => "--upstream-ssl-cert and --upstream-ssl-key go together",
+            Self::UselessIdentity => "--upstream-ssl-cert is of no use with --upstream-ssl-mode DISABLED",
+        }
+        .to_owned()
+    }
+
+    /// In the words of the configuration file.
+    pub(crate) fn of_keys(self) -> &'static str {
+        match self {
+            Self::NoAuthorities => "VERIFY_CA and VERIFY_IDENTITY need the authorities' certificates: ssl_ca",
+            Self::UselessAuthorities => "ssl_ca is of use with ssl_mode VERIFY_CA or VERIFY_IDENTITY only",
+            Self::HalfIdentity => "ssl_cert and ssl_key go together",
+            Self::UselessIdentity => "ssl_cert is of no use with ssl_mode DISABLED",
+        }
+    }
 }
 
 /// TLS towards clients.
@@ -70,25 +119,52 @@ pub(crate) struct ClientSettings {
 impl UpstreamSettings {
     /// As MySQL's clients read it: authorities alone ask for verification.
     pub(super) fn from_low(low: &LowArgs) -> Result<Self, String> {
-        Self::new(low.upstream_ssl_mode, low.tls_ca.clone())
+        Self::of_options(UpstreamWords {
+            mode: low.upstream_ssl_mode,
+            authorities: low.tls_ca.clone(),
+            certificate: low.upstream_ssl_cert.clone(),
+            key: low.upstream_ssl_key.clone(),
+        })
     }
 
-    pub(super) fn new(mode: Option<UpstreamMode>, authorities: Option<PathBuf>) -> Result<Self, String> {
-        let mode = match (mode, &authorities) {
-            (Some(mode), _) => SslMode::from(mode),
-            (None, Some(_)) => SslMode::VerifyCa,
-            (None, None) => SslMode::Preferred,
+    pub(super) fn of_options(words: UpstreamWords) -> Result<Self, String> {
+        let default = Self {
+            mode: SslMode::Preferred,
+            authorities: None,
+            identity: None,
         };
-        match (mode.verifies(), &authorities) {
-            (true, None) => Err(
-                "--upstream-ssl-mode VERIFY_CA and VERIFY_IDENTITY need the authorities' certificates: --tls-ca FILE"
-                    .to_owned(),
+        default.with(words).map_err(Misfit::of_options)
+    }
+
+    /// These settings where nothing else is said.
+    ///
+    /// # Errors
+    /// What is said does not go together.
+    pub(crate) fn with(&self, said: UpstreamWords) -> Result<Self, Misfit> {
+        let mode = match (said.mode, &said.authorities) {
+            (Some(mode), _) => SslMode::from(mode),
+            (None, Some(_)) if !self.mode.verifies() => SslMode::VerifyCa,
+            (None, _) => self.mode,
+        };
+        let authorities = match (mode.verifies(), said.authorities) {
+            (true, said) => Some(
+                said.or_else(|| self.authorities.clone())
+                    .ok_or(Misfit::NoAuthorities)?,
             ),
-            (false, Some(_)) => {
-                Err("--tls-ca is of use with --upstream-ssl-mode VERIFY_CA or VERIFY_IDENTITY only".to_owned())
-            }
-            _ => Ok(Self { mode, authorities }),
-        }
+            (false, None) => None,
+            (false, Some(_)) => return Err(Misfit::UselessAuthorities),
+        };
+        let identity = match (said.certificate, said.key) {
+            (None, None) => self.identity.clone().filter(|_| mode != SslMode::Disabled),
+            (Some(_), Some(_)) if mode == SslMode::Disabled => return Err(Misfit::UselessIdentity),
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            _ => return Err(Misfit::HalfIdentity),
+        };
+        Ok(Self {
+            mode,
+            authorities,
+            identity,
+        })
     }
 }
 
@@ -137,6 +213,55 @@ mod tests {
             Some(SslMode::VerifyIdentity),
         );
         check(&["--upstream-ssl-mode", "REQUIRED", "--tls-ca", "x"], None);
+        let pair = ["--upstream-ssl-cert", "c", "--upstream-ssl-key", "k"];
+        check(&pair, Some(SslMode::Preferred));
+        check(&pair[..2], None);
+        check(&pair[2..], None);
+        check(&[&pair[..], &["--upstream-ssl-mode", "DISABLED"]].concat(), None);
+    }
+
+    #[test]
+    fn what_is_not_said_again_stays() {
+        let file = |name: &str| Some(PathBuf::from(name));
+        let default = UpstreamSettings {
+            mode: SslMode::VerifyIdentity,
+            authorities: file("ca"),
+            identity: Some(("c".into(), "k".into())),
+        };
+        let said = |mode, authorities: Option<&str>| UpstreamWords {
+            mode,
+            authorities: authorities.map(PathBuf::from),
+            ..UpstreamWords::default()
+        };
+        let check = |said, expected: Result<(SslMode, Option<&str>, bool), Misfit>| {
+            let found = default.with(said);
+            let found = found.as_ref().map_err(|misfit| *misfit).map(|found| {
+                let authorities = found.authorities.as_deref().and_then(std::path::Path::to_str);
+                (found.mode, authorities, found.identity.is_some())
+            });
+            assert_eq!(found, expected);
+        };
+        check(said(None, None), Ok((SslMode::VerifyIdentity, Some("ca"), true)));
+        check(
+            said(None, Some("b")),
+            Ok((SslMode::VerifyIdentity, Some("b"), true)),
+        );
+        check(
+            said(Some(UpstreamMode::VerifyCa), None),
+            Ok((SslMode::VerifyCa, Some("ca"), true)),
+        );
+        check(
+            said(Some(UpstreamMode::Required), None),
+            Ok((SslMode::Required, None, true)),
+        );
+        check(
+            said(Some(UpstreamMode::Disabled), None),
+            Ok((SslMode::Disabled, None, false)),
+        );
+        check(
+            said(Some(UpstreamMode::Required), Some("b")),
+            Err(Misfit::UselessAuthorities),
+        );
     }
 
     #[test]

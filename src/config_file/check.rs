@@ -10,8 +10,8 @@ use super::mistake;
 use super::raw;
 use super::{Account, ConfigFile, GroupSettings, MemberSettings, Routing};
 use crate::cli::{
-    DEFAULT_PORT, ListenerSettings, Secret, ServerAddress, UpstreamSettings, duration, password_file,
-    server_url,
+    DEFAULT_PORT, ListenerSettings, Secret, ServerAddress, UpstreamMode, UpstreamSettings, UpstreamWords,
+    duration, password_file, server_url,
 };
 
 /// The file, and what it is completed with.
@@ -108,6 +108,11 @@ impl File<'_> {
                     format!("alterego's own account on the servers of group '{name}' is missing: user = '…'"),
                 );
             };
+            let tls = self.tls(
+                [&raw.ssl_ca, &raw.ssl_cert, &raw.ssl_key],
+                raw.ssl_mode.as_ref(),
+                &span,
+            )?;
             let own = ServerAddress {
                 user,
                 password: self
@@ -115,7 +120,7 @@ impl File<'_> {
                     .unwrap_or_default(),
                 host: String::new(),
                 port: DEFAULT_PORT,
-                tls: self.tls.clone(),
+                tls: tls.clone(),
             };
             let lag_limit = match &raw.lag_limit {
                 None => None,
@@ -127,10 +132,32 @@ impl File<'_> {
             groups.push(GroupSettings {
                 servers: self.servers(raw.server, &own)?,
                 name: raw.name.into_inner(),
+                tls,
                 lag_limit,
             });
         }
         Ok(groups)
+    }
+
+    /// A group's own TLS; what it does not say is as the command line has it. A mistake is shown at one of its keys.
+    fn tls(
+        &self,
+        [ca, cert, key]: [&Option<Spanned<PathBuf>>; 3],
+        mode: Option<&Spanned<UpstreamMode>>,
+        group: &Range<usize>,
+    ) -> Result<UpstreamSettings, String> {
+        let path = |file: &Option<Spanned<PathBuf>>| file.as_ref().map(|file| file.get_ref().clone());
+        let said = UpstreamWords {
+            mode: mode.map(|mode| *mode.get_ref()),
+            authorities: path(ca),
+            certificate: path(cert),
+            key: path(key),
+        };
+        self.tls.with(said).or_else(|misfit| {
+            let files = [cert, key, ca].into_iter().flatten().map(Spanned::span);
+            let span = mode.map(Spanned::span).into_iter().chain(files).next();
+            self.wrong(&span.unwrap_or_else(|| group.clone()), misfit.of_keys())
+        })
     }
 
     fn servers(&self, raw: Vec<raw::Server>, own: &ServerAddress) -> Result<Vec<MemberSettings>, String> {

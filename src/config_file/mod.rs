@@ -35,10 +35,12 @@ pub(crate) struct Routing {
 }
 
 /// Servers that hold the same data.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct GroupSettings {
     /// The group's name.
     pub(crate) name: String,
+    /// How connections to its servers are protected.
+    pub(crate) tls: UpstreamSettings,
     /// How far behind a replica may be that is read from.
     pub(crate) lag_limit: Option<Duration>,
     /// At least one.
@@ -46,7 +48,7 @@ pub(crate) struct GroupSettings {
 }
 
 /// One server of a group.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct MemberSettings {
     /// Its name; its address if it is given none.
     pub(crate) name: String,

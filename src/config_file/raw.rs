@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use serde::de::{self, Deserialize, Deserializer, SeqAccess, Visitor};
 use toml::Spanned;
 
+use crate::cli::UpstreamMode;
+
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
@@ -35,6 +37,10 @@ pub(super) struct Group {
     pub(super) user: Option<String>,
     pub(super) password_file: Option<Spanned<PathBuf>>,
     pub(super) lag_limit: Option<Spanned<String>>,
+    pub(super) ssl_mode: Option<Spanned<UpstreamMode>>,
+    pub(super) ssl_ca: Option<Spanned<PathBuf>>,
+    pub(super) ssl_cert: Option<Spanned<PathBuf>>,
+    pub(super) ssl_key: Option<Spanned<PathBuf>>,
     #[serde(default)]
     pub(super) server: Vec<Server>,
 }

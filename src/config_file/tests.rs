@@ -58,6 +58,7 @@ fn tls() -> UpstreamSettings {
     UpstreamSettings {
         mode: SslMode::Preferred,
         authorities: None,
+        identity: None,
     }
 }
 
@@ -218,6 +219,64 @@ fn every_mistake_has_its_line_and_key() {
     );
     check("group = \"archive\"", "group = archive", "group: ");
     check("schema = \"archive\"", "schema \"archive\"", "");
+}
+
+/// A group's own TLS goes before that of the command line.
+#[test]
+fn a_group_has_its_own_tls() {
+    let group = |name: &str, keys: &str| {
+        format!("[[group]]\nname = '{name}'\nuser = 'u'\n{keys}[[group.server]]\naddress = 'db'\n")
+    };
+    let all = "[[rule]]\ngroup = 'a'\n";
+    let verified = "ssl_mode = 'VERIFY_IDENTITY'\nssl_ca = '/ca'\nssl_cert = '/c'\nssl_key = '/k'\n";
+    let text = [
+        &*group("a", ""),
+        &group("b", verified),
+        &group("c", "ssl_ca = '/ca'\n"),
+        all,
+    ]
+    .concat();
+    let groups = parsed(&text).unwrap().routing.groups;
+    let found: Vec<_> = groups
+        .iter()
+        .map(|group| {
+            (
+                group.tls.mode,
+                group.tls.authorities.is_some(),
+                group.tls.identity.is_some(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (SslMode::Preferred, false, false),
+            (SslMode::VerifyIdentity, true, true),
+            (SslMode::VerifyCa, true, false),
+        ]
+    );
+    assert!(
+        groups
+            .iter()
+            .all(|group| group.servers[0].address.tls == group.tls)
+    );
+    let check = |keys: &str, expected: &str| {
+        let error = parsed(&group("a", keys)).unwrap_err();
+        assert!(error.starts_with(expected), "{error}\nis not\n{expected}");
+    };
+    check(
+        "ssl_mode = 'VERIFY_CA'\n",
+        "4: ssl_mode: VERIFY_CA and VERIFY_IDENTITY need",
+    );
+    check("ssl_mode = 'SOMEHOW'\n", "4: ssl_mode: unknown variant `SOMEHOW`");
+    check(
+        "ssl_cert = '/c'\n",
+        "4: ssl_cert: ssl_cert and ssl_key go together",
+    );
+    check(
+        "ssl_ca = '/ca'\nssl_mode = 'REQUIRED'\n",
+        "5: ssl_mode: ssl_ca is of use with",
+    );
 }
 
 #[test]

@@ -172,6 +172,7 @@ impl Following {
 mod tests {
     use alterego_proxy::hooks::{ClientSession, Progress};
     use alterego_proxy::routing::{MemberView, NoPrimary, Role, State};
+    use alterego_proxy::tls::UpstreamTls;
     use alterego_testkit::{Flavor, Options, Server};
     use clap::Parser;
     use mysql_async::prelude::Queryable;
@@ -215,6 +216,7 @@ mod tests {
         };
         GroupView {
             name: spec.name.clone(),
+            lag_limit: None,
             primary: Ok(0),
             members: spec.members.iter().map(member).collect(),
         }
@@ -231,6 +233,7 @@ mod tests {
             on_b.query_drop("SET GLOBAL read_only = ON").await.unwrap();
             let spec = GroupSpec {
                 name: "main".to_owned(),
+                tls: UpstreamTls::default(),
                 lag_limit: None,
                 members: vec![member(&a), member(&b)],
             };

@@ -2,6 +2,7 @@
 
 mod group;
 mod one;
+mod reload;
 mod routed;
 mod view;
 
@@ -15,6 +16,7 @@ use crate::status::Status;
 use crate::tls::Way;
 
 pub(crate) use one::one;
+pub(crate) use reload::Reloader;
 pub(crate) use routed::routed;
 
 /// Servers that were checked, and all that serves their clients.
@@ -23,6 +25,8 @@ pub(crate) struct Deployment {
     pub(crate) upstream: Option<Upstream>,
     /// Chooses the server.
     pub(crate) router: Arc<Router>,
+    /// Reads the configuration again, if it is a file.
+    pub(crate) reloader: Option<Reloader>,
     /// What the admin endpoint shows.
     pub(crate) status: Arc<Status>,
     /// alterego's own connections go by these.
@@ -30,8 +34,8 @@ pub(crate) struct Deployment {
 }
 
 /// Where clients' connections to a server go.
-fn upstream(server: &ServerAddress) -> Upstream {
-    Upstream::Tcp {
+pub(crate) fn upstream(server: &ServerAddress) -> Upstream {
+    Upstream {
         host: server.host.clone(),
         port: server.port,
     }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use alterego_proxy::Gate;
 use alterego_proxy::hooks::Hooks;
 use alterego_proxy::routing::Router;
-use alterego_proxy::tls::UpstreamTls;
 use tokio::sync::watch;
 use tracing::info;
 
@@ -23,10 +22,9 @@ use crate::{signals, startup};
 pub(crate) async fn one(
     settings: &Settings,
     server: &ServerAddress,
-    tls: UpstreamTls,
     shutdown: watch::Receiver<bool>,
 ) -> anyhow::Result<Option<Deployment>> {
-    let way = Way::to(server, tls)?;
+    let way = Way::to(server)?;
     let opts = tokio::select! {
         checked = startup::check(settings, server, way.opts.clone()) => checked?,
         () = signals::requested(shutdown) => return Ok(None),
@@ -39,6 +37,7 @@ pub(crate) async fn one(
     Ok(Some(Deployment {
         upstream: Some(at),
         router: Arc::clone(&router),
+        reloader: None,
         status: Arc::new(Status {
             router,
             migrations: Migrations::One(hooks),

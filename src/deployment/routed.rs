@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use alterego_proxy::Gate;
 use alterego_proxy::hooks::Hooks;
-use alterego_proxy::routing::{Group, Offer, OfferError, Router, Seen};
-use alterego_proxy::tls::UpstreamTls;
+use alterego_proxy::routing::{Group, Offer, OfferError, Plan, Router, Seen};
 use anyhow::{Context, anyhow, bail};
 use futures_util::future::join_all;
 use tokio::sync::watch;
@@ -15,12 +14,12 @@ use tracing::{info, warn};
 
 use super::group::GroupHooks;
 use super::view::{self, GroupSpec, MemberSpec};
-use super::{Deployment, upstream};
-use crate::cli::Settings;
+use super::{Deployment, Reloader, upstream};
+use crate::cli::{ListenerSettings, Settings};
 use crate::config_file::{GroupSettings, Routing};
 use crate::signals;
 use crate::status::{Migrations, Status};
-use crate::tls::Way;
+use crate::tls::{self, Way};
 
 /// How long a server may take to greet.
 const GREETING_LIMIT: Duration = Duration::from_secs(10);
@@ -33,31 +32,30 @@ const GREETING_LIMIT: Duration = Duration::from_secs(10);
 pub(crate) async fn routed(
     settings: &Settings,
     routing: &Routing,
-    tls: &UpstreamTls,
     shutdown: watch::Receiver<bool>,
 ) -> anyhow::Result<Option<Deployment>> {
     let mut ways = Vec::new();
     let mut specs = Vec::new();
     for group in &routing.groups {
-        let (spec, own) = spec(group, tls)?;
+        let (spec, own) = spec(group).with_context(|| format!("group '{}'", group.name))?;
         specs.push(spec);
         ways.extend(own);
     }
     let looked = async {
-        let seen = join_all(specs.iter().map(look)).await;
-        let offers = offers(settings, routing, &seen)?;
+        let seen = look_at_all(&specs).await;
+        let offers = offers(&settings.listeners, routing, &seen)?;
         let watched = view::watch(&specs).await?;
-        anyhow::Ok((offers, watched))
+        anyhow::Ok((seen, offers, Arc::new(watched)))
     };
-    let (offers, watched) = tokio::select! {
+    let (seen, offers, watched) = tokio::select! {
         looked = looked => looked?,
         () = signals::requested(shutdown) => return Ok(None),
     };
     info!(groups = specs.len(), strategy = ?settings.strategy, keep_old_table = ?settings.keep_old_table, "starting");
     let mut groups = Vec::new();
     let mut migrations = Vec::new();
-    for (spec, view) in specs.into_iter().zip(watched.views()) {
-        let (name, lag_limit, gate) = (spec.name.clone(), spec.lag_limit, Gate::default());
+    for (spec, view) in specs.iter().cloned().zip(watched.views()) {
+        let (name, tls, gate) = (spec.name.clone(), spec.tls.clone(), Gate::default());
         let hooks = GroupHooks::start(settings, spec, view.clone(), gate.clone())
             .await
             .with_context(|| format!("group '{name}'"))?;
@@ -65,16 +63,27 @@ pub(crate) async fn routed(
         migrations.push((name.clone(), Arc::clone(&hooks)));
         groups.push(Group {
             name,
-            lag_limit,
+            tls,
             view,
             hooks,
             gate,
         });
     }
-    let router = Arc::new(Router::new(routing.rules.clone(), groups, offers));
+    let rules = routing.rules.clone();
+    let router = Arc::new(Router::new(Plan { rules, offers }, groups));
+    let reloader = settings.config.clone().map(|source| Reloader {
+        source,
+        listeners: settings.listeners.clone(),
+        routing: routing.clone(),
+        specs,
+        seen,
+        router: Arc::clone(&router),
+        watched: Arc::clone(&watched),
+    });
     Ok(Some(Deployment {
         upstream: None,
         router: Arc::clone(&router),
+        reloader,
         status: Arc::new(Status {
             router,
             migrations: Migrations::Groups(migrations),
@@ -85,11 +94,12 @@ pub(crate) async fn routed(
 }
 
 /// What is to be known of a group to watch it, and the ways that its connections go by.
-fn spec(group: &GroupSettings, tls: &UpstreamTls) -> anyhow::Result<(GroupSpec, Vec<Way>)> {
+fn spec(group: &GroupSettings) -> anyhow::Result<(GroupSpec, Vec<Way>)> {
+    let tls = tls::upstream(&group.tls)?;
     let mut ways = Vec::new();
     let mut members = Vec::new();
     for server in &group.servers {
-        let way = Way::to(&server.address, tls.clone())?;
+        let way = Way::to(&server.address)?;
         members.push(MemberSpec {
             name: server.name.clone(),
             upstream: upstream(&server.address),
@@ -101,31 +111,42 @@ fn spec(group: &GroupSettings, tls: &UpstreamTls) -> anyhow::Result<(GroupSpec, 
     }
     let spec = GroupSpec {
         name: group.name.clone(),
+        tls,
         lag_limit: group.lag_limit,
         members,
     };
     Ok((spec, ways))
 }
 
-/// The greetings of a group's servers, as many as answer.
-async fn look(group: &GroupSpec) -> Vec<Seen> {
+/// The greetings of each group's servers; none of one that does not answer.
+pub(super) type Greetings = Vec<Vec<Option<Seen>>>;
+
+/// Hears the greetings of all servers.
+pub(super) async fn look_at_all(groups: &[GroupSpec]) -> Greetings {
+    join_all(groups.iter().map(look)).await
+}
+
+async fn look(group: &GroupSpec) -> Vec<Option<Seen>> {
     let servers = group.members.iter();
     let looks = servers.map(|member| Seen::of(&member.upstream, GREETING_LIMIT));
     let seen = join_all(looks)
         .await
         .into_iter()
-        .filter_map(|seen| seen.map_err(|error| warn!(group = group.name, "{error}")).ok());
+        .map(|seen| seen.map_err(|error| warn!(group = group.name, "{error}")).ok());
     seen.collect()
 }
 
 /// What each listener's clients are greeted with: what all servers can to which a rule may lead from there.
-fn offers(
-    settings: &Settings,
+///
+/// # Errors
+/// A listener has no server, or servers that do not go together.
+pub(super) fn offers(
+    listeners: &[ListenerSettings],
     routing: &Routing,
-    seen: &[Vec<Seen>],
+    seen: &Greetings,
 ) -> anyhow::Result<HashMap<String, Offer>> {
     let mut offers = HashMap::new();
-    for listener in &settings.listeners {
+    for listener in listeners {
         let name = &listener.name;
         let rules = routing.rules.iter().filter(|rule| rule.concerns(name));
         let mut groups: Vec<usize> = rules.map(|rule| rule.group).collect();
@@ -137,6 +158,7 @@ fn offers(
         let servers: Vec<Seen> = groups
             .iter()
             .filter_map(|at| seen.get(*at))
+            .flatten()
             .flatten()
             .cloned()
             .collect();
@@ -150,9 +172,9 @@ fn offers(
 }
 
 /// Which group is of which kind.
-fn kinds(routing: &Routing, seen: &[Vec<Seen>], groups: &[usize]) -> String {
+fn kinds(routing: &Routing, seen: &Greetings, groups: &[usize]) -> String {
     let kind = |at: &usize| {
-        let servers = seen.get(*at)?;
+        let servers: Vec<&Seen> = seen.get(*at)?.iter().flatten().collect();
         let kind = match servers.iter().filter(|seen| seen.is_mariadb()).count() {
             0 => "MySQL",
             count if count == servers.len() => "MariaDB",

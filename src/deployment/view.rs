@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use alterego_proxy::Upstream;
-use alterego_proxy::tls::SslMode;
+use alterego_proxy::tls::{SslMode, UpstreamTls};
 use mysql_async::Opts;
 
 use crate::cli::ServerAddress;
@@ -15,6 +15,8 @@ use crate::state_folder;
 pub(super) struct GroupSpec {
     /// Its name in the configuration.
     pub(super) name: String,
+    /// How clients' connections to its servers are protected.
+    pub(super) tls: UpstreamTls,
     /// How far behind a replica may be that is read from.
     pub(super) lag_limit: Option<Duration>,
     /// Its servers, in the order of the configuration.

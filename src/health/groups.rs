@@ -7,7 +7,7 @@ use alterego_proxy::routing::GroupView;
 use tokio::sync::watch;
 use tracing::warn;
 
-use super::monitor::Monitor;
+use super::monitor::{Monitor, Tuning};
 use super::spec::GroupSpec;
 use super::statement::AcceptPrimary;
 use super::store::Store;
@@ -48,6 +48,13 @@ impl Groups {
     /// The views of the groups, in the configuration's order; each is always the latest.
     pub(crate) fn views(&self) -> Vec<watch::Receiver<Arc<GroupView>>> {
         self.0.iter().map(Monitor::view).collect()
+    }
+
+    /// Goes on with other weights and limits, in the configuration's order.
+    pub(crate) fn tune(&self, tunings: impl IntoIterator<Item = Tuning>) {
+        for (monitor, tuning) in self.0.iter().zip(tunings) {
+            monitor.tune(tuning);
+        }
     }
 
     /// Does what an operator's `ACCEPT PRIMARY` says; the answer is for the operator. `None` if it is another statement.

@@ -32,6 +32,7 @@ pub(crate) mod transactions;
 mod view;
 
 pub(crate) use groups::Groups;
+pub(crate) use monitor::Tuning;
 pub(crate) use observe::transactions_of;
 pub(crate) use spec::{GroupSpec, MemberSpec, Way};
 pub(crate) use statement::FORM;

@@ -38,7 +38,17 @@ pub(crate) struct Monitor {
     group: String,
     view: watch::Receiver<Arc<GroupView>>,
     words: mpsc::Sender<Word>,
+    tuning: watch::Sender<Tuning>,
     _tasks: JoinSet<()>,
+}
+
+/// What of a group's configuration may change while it is watched.
+#[derive(Clone, Debug)]
+pub(crate) struct Tuning {
+    /// How far behind a replica may be that is read from.
+    pub(crate) lag_limit: Option<Duration>,
+    /// The servers' shares of reading connections, in the order of the servers.
+    pub(crate) weights: Vec<u32>,
 }
 
 /// An operator's word, and where the answer goes.
@@ -55,6 +65,7 @@ impl Monitor {
             .with_context(|| format!("the server group '{}'", spec.name))?;
         let (sights_in, sights) = mpsc::channel(SIGHTS);
         let (words_in, words) = mpsc::channel(WORDS);
+        let (tuning_in, tuning) = watch::channel(spec.tuning());
         let mut tasks = JoinSet::new();
         for (place, member) in spec.members.iter().enumerate() {
             tasks.spawn(look_again_and_again(
@@ -68,11 +79,12 @@ impl Monitor {
         let mut watcher = Watcher::new(spec, store, memory);
         let decision = watcher.decide();
         let (view_in, view) = watch::channel(Arc::new(watcher.view(&decision)));
-        tasks.spawn(watcher.run(view_in, sights, words));
+        tasks.spawn(watcher.run(view_in, sights, words, tuning));
         Ok(Self {
             group,
             view,
             words: words_in,
+            tuning: tuning_in,
             _tasks: tasks,
         })
     }
@@ -85,6 +97,11 @@ impl Monitor {
     /// The view of the group, always the latest.
     pub(crate) fn view(&self) -> watch::Receiver<Arc<GroupView>> {
         self.view.clone()
+    }
+
+    /// Goes on with other weights and another limit.
+    pub(crate) fn tune(&self, tuning: Tuning) {
+        self.tuning.send_replace(tuning);
     }
 
     /// Waits until every server has been asked once: before, nobody is the primary.
@@ -110,6 +127,13 @@ impl Monitor {
 }
 
 impl GroupSpec {
+    fn tuning(&self) -> Tuning {
+        Tuning {
+            lag_limit: self.lag_limit,
+            weights: self.members.iter().map(|member| member.weight).collect(),
+        }
+    }
+
     fn clone_timing(&self) -> (Duration, Duration) {
         (self.interval, self.patience)
     }
@@ -121,7 +145,7 @@ async fn look_again_and_again(
     (every, patience): (Duration, Duration),
     sights: mpsc::Sender<(usize, Sight)>,
 ) {
-    let mut observer = Observer::new(member.way, patience);
+    let mut observer = Observer::new(member.name, member.way, patience);
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -163,6 +187,7 @@ impl Watcher {
         view: watch::Sender<Arc<GroupView>>,
         mut sights: mpsc::Receiver<(usize, Sight)>,
         mut words: mpsc::Receiver<Word>,
+        mut tuning: watch::Receiver<Tuning>,
     ) {
         let mut news = interval(self.spec.interval);
         news.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -175,6 +200,7 @@ impl Watcher {
                     }
                 }
                 Some((wish, answer)) = words.recv() => word = Some((self.grant(&wish).await, answer)),
+                Ok(()) = tuning.changed() => self.tune(&tuning.borrow_and_update()),
                 _ = news.tick() => self.exchange().await,
                 else => return,
             }
@@ -185,6 +211,14 @@ impl Watcher {
                 let _ = answer.send(granted);
             }
         }
+    }
+
+    fn tune(&mut self, tuning: &Tuning) {
+        self.spec.lag_limit = tuning.lag_limit;
+        for (member, weight) in self.spec.members.iter_mut().zip(&tuning.weights) {
+            member.weight = *weight;
+        }
+        self.group = view::group(&self.spec);
     }
 
     fn decide(&mut self) -> Decision {

@@ -1,6 +1,5 @@
 //! What was decided, as the proxy takes it.
 
-use alterego_proxy::Upstream;
 use alterego_proxy::routing::{self, GroupView, MemberView, NoPrimary};
 
 use super::decide::{Address, Decision, Group, Role, Standing, Verdict};
@@ -12,6 +11,7 @@ pub(super) fn view(spec: &GroupSpec, sights: &[Sight], decision: &Decision) -> G
     let members = spec.members.iter().zip(sights).zip(&decision.members);
     GroupView {
         name: spec.name.clone(),
+        lag_limit: spec.lag_limit,
         primary: decision.primary.clone().map_err(NoPrimary),
         members: members
             .map(|((member, sight), verdict)| member_view(member, sight, verdict))
@@ -54,13 +54,9 @@ pub(super) fn group(spec: &GroupSpec) -> Group {
 }
 
 fn address(member: &MemberSpec) -> Address {
-    let (host, port) = match &member.upstream {
-        Upstream::Tcp { host, port } => (host.clone(), *port),
-        Upstream::Unix(path) => (path.display().to_string(), 0),
-    };
     Address {
         name: member.name.clone(),
-        host,
-        port,
+        host: member.upstream.host.clone(),
+        port: member.upstream.port,
     }
 }

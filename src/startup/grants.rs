@@ -128,7 +128,7 @@ fn global_privileges(line: &str) -> Option<&str> {
 }
 
 /// `name@host` as a statement names it. Host names hold no `@`, user names may.
-fn quoted_account(account: &str) -> String {
+pub(crate) fn quoted_account(account: &str) -> String {
     let (name, host) = account.rsplit_once('@').unwrap_or((account, "%"));
     let quoted = |text: &str| format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"));
     format!("{}@{}", quoted(name), quoted(host))

@@ -21,6 +21,7 @@ use tracing::warn;
 
 use crate::cli::{ServerAddress, Settings, Strategy};
 use facts::Facts;
+pub(crate) use grants::quoted_account;
 
 /// How long the server may take to answer the start-up checks.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -11,17 +11,48 @@ pub(crate) use way::Way;
 
 use crate::cli::{ClientMode, ClientSettings, UpstreamSettings};
 
-/// TLS towards the server.
+/// TLS towards the server, for the connections of clients.
 ///
 /// # Errors
 /// The file of the authorities is not there or unusable.
 pub(crate) fn upstream(settings: &UpstreamSettings) -> anyhow::Result<UpstreamTls> {
-    let Some(path) = &settings.authorities else {
-        return Ok(UpstreamTls::new(settings.mode, None)?);
+    let authorities = authorities(settings)?;
+    UpstreamTls::new(settings.mode, authorities.as_deref()).with_context(|| unusable(settings))
+}
+
+/// TLS towards the server, for alterego's own connections.
+///
+/// # Errors
+/// A file is not there or unusable.
+fn own_upstream(settings: &UpstreamSettings) -> anyhow::Result<UpstreamTls> {
+    let Some((certificate, key)) = &settings.identity else {
+        return upstream(settings);
     };
-    let authorities = read(path, "--tls-ca")?;
-    UpstreamTls::new(settings.mode, Some(&authorities))
-        .with_context(|| format!("--tls-ca {} is unusable", path.display()))
+    let authorities = authorities(settings)?;
+    let certificates = read(certificate, "the certificate for alterego's own connections,")?;
+    let secret = read(key, "the key for alterego's own connections,")?;
+    UpstreamTls::presenting(settings.mode, authorities.as_deref(), &certificates, &secret).with_context(
+        || {
+            format!(
+                "the certificate {} with the key {} is unusable",
+                certificate.display(),
+                key.display()
+            )
+        },
+    )
+}
+
+fn authorities(settings: &UpstreamSettings) -> anyhow::Result<Option<Vec<u8>>> {
+    let path = settings.authorities.as_ref();
+    path.map(|path| read(path, "the certificates of authorities,"))
+        .transpose()
+}
+
+fn unusable(settings: &UpstreamSettings) -> String {
+    match &settings.authorities {
+        Some(path) => format!("{} is unusable for authorities", path.display()),
+        None => "TLS is unusable".to_owned(),
+    }
 }
 
 /// The certificate that is given, if one is.
@@ -69,6 +100,6 @@ fn given(certificate: &Path, key: &Path) -> anyhow::Result<Identity> {
     })
 }
 
-fn read(path: &Path, option: &str) -> anyhow::Result<Vec<u8>> {
-    std::fs::read(path).with_context(|| format!("cannot read {option} {}", path.display()))
+fn read(path: &Path, what: &str) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("cannot read {what} {}", path.display()))
 }

@@ -10,12 +10,13 @@ use std::path::{Path, PathBuf};
 
 use alterego_proxy::routing::ForwardAll;
 use alterego_proxy::tls::{SslMode, UpstreamTls};
-use alterego_proxy::{Gate, Listeners, ProxyConfig, Upstream};
+use alterego_proxy::{Gate, Listeners, ProxyConfig};
 use anyhow::Context;
-use mysql_async::{Opts, SslOpts};
+use mysql_async::{ClientIdentity, Opts, SslOpts};
 use tokio::task::JoinHandle;
 
 use crate::cli::ServerAddress;
+use crate::deployment;
 use crate::listener::{SocketFile, bind_unix};
 
 /// Options for alterego's own connections, good as long as this lives.
@@ -29,10 +30,14 @@ impl Way {
     /// The way to this server.
     ///
     /// # Errors
-    /// The relay's socket cannot be made.
-    pub(crate) fn to(server: &ServerAddress, tls: UpstreamTls) -> anyhow::Result<Self> {
+    /// A file of `server.tls` is unusable, or the relay's socket cannot be made.
+    pub(crate) fn to(server: &ServerAddress) -> anyhow::Result<Self> {
+        // Its files are looked at here in every mode, so that a wrong one is known at the start.
+        let tls = super::own_upstream(&server.tls)?;
         let opts = server.opts();
-        let encrypted = SslOpts::default();
+        let identity = server.tls.identity.clone();
+        let identity = identity.map(|(certificate, key)| ClientIdentity::new(certificate.into(), key.into()));
+        let encrypted = SslOpts::default().with_client_identity(identity);
         let direct = |opts: Opts| Self { opts, _relay: None };
         Ok(match server.tls.mode {
             SslMode::Disabled => direct(opts.into()),
@@ -78,10 +83,7 @@ impl Relay {
         };
         let config = ProxyConfig {
             upstream_tls: tls,
-            ..ProxyConfig::new(Upstream::Tcp {
-                host: server.host.clone(),
-                port: server.port,
-            })
+            ..ProxyConfig::new(deployment::upstream(server))
         };
         let run = alterego_proxy::run(
             listeners,

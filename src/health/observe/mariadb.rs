@@ -9,7 +9,7 @@ use mysql_async::{Conn, Row};
 
 use super::super::report::{Identity, Report};
 use super::super::transactions::Transactions;
-use super::{StatusColumns, ask, ask_all, is_on, text};
+use super::{Failure, StatusColumns, ask, ask_by_right, is_on, text};
 
 /// One statement, so that what it says belongs together. Older versions have no `server_uid`.
 const FACTS: &str = "SELECT @@GLOBAL.server_id AS id, @@GLOBAL.read_only AS read_only, @@GLOBAL.log_bin AS log_bin, \
@@ -29,9 +29,9 @@ const COLUMNS: StatusColumns = StatusColumns {
 };
 
 /// Asks for it.
-pub(super) async fn report(conn: &mut Conn) -> Result<Report, String> {
+pub(super) async fn report(conn: &mut Conn) -> Result<Report, Failure> {
     let facts = ask(conn, FACTS).await?.ok_or("it says nothing of itself")?;
-    let channels = ask_all(conn, STATUS).await?;
+    let channels = ask_by_right(conn, STATUS, "SLAVE MONITOR ON *.*").await?;
     let id = text(&facts, "id");
     Ok(Report {
         writable: !is_on(&text(&facts, "read_only")),
@@ -48,8 +48,10 @@ pub(super) async fn report(conn: &mut Conn) -> Result<Report, String> {
 }
 
 /// What is in its own log, and where it stands in another's: a clone has the second only.
-pub(super) async fn transactions(conn: &mut Conn) -> Result<Option<Transactions>, String> {
-    gtids(&ask(conn, GTIDS).await?.ok_or("it says nothing of itself")?)
+pub(super) async fn transactions(conn: &mut Conn) -> Result<Option<Transactions>, Failure> {
+    Ok(gtids(
+        &ask(conn, GTIDS).await?.ok_or("it says nothing of itself")?,
+    )?)
 }
 
 fn gtids(facts: &Row) -> Result<Option<Transactions>, String> {

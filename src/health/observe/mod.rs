@@ -13,25 +13,65 @@ use std::time::{Duration, Instant};
 use alterego_engine::{Flavor, ServerVersion};
 use mysql_async::prelude::{FromValue, Queryable};
 use mysql_async::{Conn, DriverError, Error, IoError, Row};
+use tracing::warn;
 
 use super::Way;
 use super::report::{Channel, Look, Report, Sight};
 use super::transactions::Transactions;
+use crate::startup::quoted_account;
+
+/// `ER_TABLEACCESS_DENIED_ERROR`, `ER_SPECIFIC_ACCESS_DENIED_ERROR`.
+const DENIED: [u16; 2] = [1142, 1227];
 
 /// Looks at one server.
 pub(super) struct Observer {
+    /// The server's name in the configuration.
+    name: String,
     way: Way,
     patience: Duration,
     kept: Option<(Conn, Flavor)>,
+    /// The right the account was found to lack, so that it is said once.
+    lacking: Option<&'static str>,
+}
+
+/// What keeps a server from telling.
+#[derive(Debug)]
+enum Failure {
+    /// The account may not ask.
+    Denied { lacks: &'static str, words: String },
+    /// Anything else, in words.
+    Other(String),
+}
+
+impl Failure {
+    fn into_words(self) -> String {
+        match self {
+            Self::Denied { words, .. } | Self::Other(words) => words,
+        }
+    }
+}
+
+impl From<String> for Failure {
+    fn from(words: String) -> Self {
+        Self::Other(words)
+    }
+}
+
+impl From<&str> for Failure {
+    fn from(words: &str) -> Self {
+        Self::Other(words.to_owned())
+    }
 }
 
 impl Observer {
     /// Nothing is opened before the first look.
-    pub(super) fn new(way: Way, patience: Duration) -> Self {
+    pub(super) fn new(name: String, way: Way, patience: Duration) -> Self {
         Self {
+            name,
             way,
             patience,
             kept: None,
+            lacking: None,
         }
     }
 
@@ -64,7 +104,14 @@ impl Observer {
 
     async fn ask_on(&mut self, mut conn: Conn, flavor: Flavor) -> Result<Look, String> {
         let asked = Instant::now();
-        let report = report(&mut conn, flavor).await?;
+        let report = match report(&mut conn, flavor).await {
+            Ok(report) => report,
+            Err(failure) => {
+                self.tell_lack(&mut conn, &failure).await;
+                return Err(failure.into_words());
+            }
+        };
+        self.lacking = None;
         self.kept = Some((conn, flavor));
         Ok(Look {
             asked,
@@ -74,19 +121,38 @@ impl Observer {
     }
 }
 
+impl Observer {
+    /// Says to the operator, and to nobody else, which statement mends it that the account may not ask.
+    async fn tell_lack(&mut self, conn: &mut Conn, failure: &Failure) {
+        let Failure::Denied { lacks, .. } = failure else {
+            return;
+        };
+        if self.lacking.replace(*lacks) == Some(*lacks) {
+            return;
+        }
+        let account: Option<String> = conn.query_first("SELECT CURRENT_USER()").await.ok().flatten();
+        if let Some(account) = account {
+            let account = quoted_account(&account);
+            let server = &self.name;
+            warn!("the account {account} may not watch the server '{server}': GRANT {lacks} TO {account};");
+        }
+    }
+}
+
 /// What the server at the other end has; `None` if it writes no GTIDs. It needs no privilege.
 ///
 /// # Errors
 /// What keeps it from telling, in words.
 pub(crate) async fn transactions_of(conn: &mut Conn) -> Result<Option<Transactions>, String> {
-    match flavor(conn).await? {
+    let found = match flavor(conn).await? {
         Flavor::MySql => mysql::transactions(conn).await,
         Flavor::MariaDb => mariadb::transactions(conn).await,
-    }
+    };
+    found.map_err(Failure::into_words)
 }
 
 /// What the server says of itself.
-async fn report(conn: &mut Conn, flavor: Flavor) -> Result<Report, String> {
+async fn report(conn: &mut Conn, flavor: Flavor) -> Result<Report, Failure> {
     match flavor {
         Flavor::MySql => mysql::report(conn).await,
         Flavor::MariaDb => mariadb::report(conn).await,
@@ -108,20 +174,30 @@ async fn connect(way: &Way) -> Result<(Conn, Flavor), String> {
 
 async fn flavor(conn: &mut Conn) -> Result<Flavor, String> {
     let text: Option<String> = ask(conn, "SELECT VERSION()")
-        .await?
+        .await
+        .map_err(Failure::into_words)?
         .and_then(|row| value(&row, 0));
     let version = text.as_deref().and_then(ServerVersion::parse);
     Ok(version.ok_or("it does not say which server it is")?.flavor)
 }
 
 /// The first row of a question's answer.
-async fn ask(conn: &mut Conn, question: &str) -> Result<Option<Row>, String> {
-    conn.query_first(question).await.map_err(|error| words(&error))
+async fn ask(conn: &mut Conn, question: &str) -> Result<Option<Row>, Failure> {
+    conn.query_first(question)
+        .await
+        .map_err(|error| words(&error).into())
 }
 
-/// All rows of a question's answer.
-async fn ask_all(conn: &mut Conn, question: &str) -> Result<Vec<Row>, String> {
-    conn.query(question).await.map_err(|error| words(&error))
+/// All rows of the answer to a question that takes a right; `lacks` is what a `GRANT` of it says before `TO`.
+async fn ask_by_right(conn: &mut Conn, question: &str, lacks: &'static str) -> Result<Vec<Row>, Failure> {
+    let answered = conn.query(question).await;
+    answered.map_err(|error| match &error {
+        Error::Server(denied) if DENIED.contains(&denied.code) => Failure::Denied {
+            lacks,
+            words: words(&error),
+        },
+        _ => words(&error).into(),
+    })
 }
 
 fn words(error: &Error) -> String {

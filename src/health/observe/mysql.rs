@@ -6,7 +6,7 @@ use mysql_async::{Conn, Row};
 
 use super::super::report::{GroupMember, Identity, Report};
 use super::super::transactions::Transactions;
-use super::{StatusColumns, ask, ask_all, is_on, text, value};
+use super::{Failure, StatusColumns, ask, ask_by_right, is_on, text, value};
 
 /// One statement, so that what it says belongs together. The plugin is asked for, because without it nothing needs the
 /// right to read the group's table.
@@ -43,7 +43,7 @@ const OLD_STATUS: (&str, StatusColumns) = (
 );
 
 /// Asks for it.
-pub(super) async fn report(conn: &mut Conn) -> Result<Report, String> {
+pub(super) async fn report(conn: &mut Conn) -> Result<Report, Failure> {
     let facts = ask(conn, FACTS).await?.ok_or("it says nothing of itself")?;
     let uuid = text(&facts, "uuid");
     let (statement, columns) = if conn.server_version() >= RENAMED {
@@ -51,7 +51,7 @@ pub(super) async fn report(conn: &mut Conn) -> Result<Report, String> {
     } else {
         OLD_STATUS
     };
-    let status = ask_all(conn, statement).await?;
+    let status = ask_by_right(conn, statement, "REPLICATION CLIENT ON *.*").await?;
     // Group Replication's own channels follow no source.
     let channels = || {
         let own = |row: &&Row| text(row, "Channel_Name").starts_with("group_replication_");
@@ -60,7 +60,8 @@ pub(super) async fn report(conn: &mut Conn) -> Result<Report, String> {
     let group = if value::<u64>(&facts, "grouped") == Some(0) {
         None
     } else {
-        group(&ask_all(conn, GROUP).await?, &uuid)
+        const LACKS: &str = "SELECT ON performance_schema.replication_group_members";
+        group(&ask_by_right(conn, GROUP, LACKS).await?, &uuid)
     };
     Ok(Report {
         writable: !is_on(&text(&facts, "read_only")) && !is_on(&text(&facts, "super_read_only")),
@@ -77,8 +78,10 @@ pub(super) async fn report(conn: &mut Conn) -> Result<Report, String> {
 }
 
 /// What it has, if it numbers what it writes.
-pub(super) async fn transactions(conn: &mut Conn) -> Result<Option<Transactions>, String> {
-    gtids(&ask(conn, GTIDS).await?.ok_or("it says nothing of itself")?)
+pub(super) async fn transactions(conn: &mut Conn) -> Result<Option<Transactions>, Failure> {
+    Ok(gtids(
+        &ask(conn, GTIDS).await?.ok_or("it says nothing of itself")?,
+    )?)
 }
 
 fn gtids(facts: &Row) -> Result<Option<Transactions>, String> {

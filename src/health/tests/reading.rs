@@ -153,10 +153,10 @@ async fn a_server_without_tls_is_reached_where_tls_is_only_preferred(flavor: Fla
         without_tls: None,
     };
     let patience = Duration::from_secs(60);
-    let sight = Observer::new(way.clone(), patience).look().await;
+    let sight = Observer::new("x".to_owned(), way.clone(), patience).look().await;
     ensure!(matches!(sight, Sight::Silent(_)), "{sight:?}");
     way.without_tls = Some(server.root_opts());
-    let sight = Observer::new(way, patience).look().await;
+    let sight = Observer::new("x".to_owned(), way, patience).look().await;
     ensure!(sight.look().is_some(), "{sight:?}");
     Ok(())
 }
@@ -177,7 +177,9 @@ async fn one_privilege_is_enough(flavor: Flavor) -> Result<()> {
             opts: client_opts(server.port(), user, "secret", None),
             without_tls: None,
         };
-        Observer::new(way, Duration::from_secs(60)).look().await
+        Observer::new("x".to_owned(), way, Duration::from_secs(60))
+            .look()
+            .await
     };
     let sight = look("watcher").await;
     ensure!(sight.look().is_some_and(|look| look.report.writable), "{sight:?}");

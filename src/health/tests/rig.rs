@@ -211,7 +211,7 @@ fn watch(replication: &Replication, folder: &TempDir, patience: Duration) -> Res
             opts: server.root_opts(),
             without_tls: None,
         },
-        upstream: Upstream::Tcp {
+        upstream: Upstream {
             host: "127.0.0.1".to_owned(),
             port: server.port(),
         },

@@ -3,6 +3,7 @@
 mod changes;
 mod logins;
 mod placing;
+mod reload;
 mod starting;
 
 use alterego_testkit::{Alterego, Flavor, Options, Replication, Server, client_opts};

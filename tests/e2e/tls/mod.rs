@@ -1,6 +1,8 @@
 //! TLS on either side: who logs in how, what is verified, what travels.
 
 mod certificates;
+mod groups;
+mod identity;
 mod logins;
 mod reload;
 mod traffic;

@@ -18,6 +18,9 @@ use crate::server::client_opts;
 /// How long the proxy may take to listen.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// The configuration file in the proxy's folder.
+const CONFIG: &str = "alterego.toml";
+
 /// A running proxy; killed when dropped.
 #[derive(Debug)]
 pub struct Alterego {
@@ -25,7 +28,7 @@ pub struct Alterego {
     log: Arc<Mutex<String>>,
     address: SocketAddr,
     /// What the proxy keeps for its next start, and what it leaves behind when it is killed.
-    _state: TempDir,
+    state: TempDir,
 }
 
 impl Alterego {
@@ -48,11 +51,16 @@ impl Alterego {
     /// Starts the proxy with a configuration file of this text, which says where to listen.
     pub async fn configured(config: &str, args: &[&str], env: &[(&str, &str)]) -> Result<Alterego> {
         let state = tempfile::tempdir()?;
-        let file = state.path().join("alterego.toml");
+        let file = state.path().join(CONFIG);
         std::fs::write(&file, config)?;
         let mut command = Alterego::command()?;
         command.arg("--config").arg(file);
         Alterego::run(command, state, args, env).await
+    }
+
+    /// Replaces the text of the configuration file; `signal("HUP")` has it read.
+    pub fn reconfigure(&self, config: &str) -> Result<()> {
+        Ok(std::fs::write(self.state.path().join(CONFIG), config)?)
     }
 
     async fn run(
@@ -84,7 +92,7 @@ impl Alterego {
             process,
             log,
             address,
-            _state: state,
+            state,
         })
     }
 
