@@ -50,6 +50,7 @@ impl Bridge {
         let flavor = upstream.flavor();
         let config = migration::Config {
             keep_old_table: settings.keep_old_table,
+            checks: settings.checks.clone(),
         };
         let engine = Engine::new(upstream.clone(), Arc::new(ProxyGate(gate)), config);
         if settings.strategy != Strategy::Native {
@@ -78,6 +79,8 @@ impl Bridge {
 
     fn question(&self, statement: &alter::Statement) -> Question {
         let (first, second) = match self.strategy {
+            // What the server does at once it does without the check that the statement asks for.
+            _ if !statement.hints().is_empty() => (statement.forced_question(), None),
             Strategy::Ghost => (statement.forced_question(), None),
             Strategy::Auto | Strategy::Native => (statement.question(), statement.in_place()),
         };

@@ -27,6 +27,7 @@ pub mod mapping;
 pub mod migration;
 pub mod names;
 pub mod old_table;
+pub mod owner_check;
 pub mod plan;
 pub mod position;
 pub mod preflight;

@@ -1,5 +1,6 @@
 //! The command line: what was typed ([`LowArgs`]) becomes what is meant ([`Settings`]).
 
+mod check;
 pub(crate) mod duration;
 mod low;
 mod missing_writes;

@@ -14,6 +14,7 @@ mod keep_old;
 mod key_types;
 mod limits;
 mod missing_writes;
+mod owner_checks;
 mod privileges;
 mod proxy_protocol;
 mod routing;
@@ -23,6 +24,7 @@ mod support;
 mod terminal;
 mod tls;
 mod unsupported;
+mod verification;
 mod workload;
 
 /// Makes of each function over a `Flavor` two tests, one for each server.

@@ -55,6 +55,8 @@ pub struct Statement {
     /// Offset behind the last significant token.
     pub(super) end: usize,
     pub(super) actions: Vec<Action>,
+    /// The comments in it that are addressed to alterego.
+    pub(super) hints: Vec<String>,
 }
 
 impl Statement {
@@ -76,6 +78,11 @@ impl Statement {
     /// The table it names, unquoted.
     pub fn table(&self) -> &str {
         &self.table
+    }
+
+    /// What its comments say to alterego, each behind the word `alterego`.
+    pub fn hints(&self) -> &[String] {
+        &self.hints
     }
 
     /// What it does, clause by clause.
@@ -175,6 +182,7 @@ fn read(sql: &str, head: Head, lexed: &Lexed, flavor: Flavor) -> Result<Statemen
         table_span: parts.table.span,
         end: lexemes.last().map_or(sql.len(), |l| l.end),
         actions: parts.actions,
+        hints: lexed.hints.clone(),
     })
 }
 

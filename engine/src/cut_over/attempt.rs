@@ -28,6 +28,8 @@ pub(super) struct Attempt<'a> {
     sessions: Sessions,
     /// The drain was refused by the data: its error is the client's answer.
     refused_by_data: bool,
+    /// The tables are to be swapped: on MariaDB there is a sentry, which has to be locked, too.
+    swaps: bool,
 }
 
 /// Makes the follower go on at the end of an attempt that failed.
@@ -48,6 +50,7 @@ impl<'a> Attempt<'a> {
             context,
             sessions,
             refused_by_data: false,
+            swaps: true,
         })
     }
 
@@ -97,6 +100,54 @@ impl<'a> Attempt<'a> {
         }
     }
 
+    /// The attempt that ends with a snapshot of the drained tables. Why there is none, if it is to be tried again.
+    pub(super) async fn snapshot(
+        mut self,
+        gate: &dyn WatchedGate,
+        attempts: u32,
+    ) -> Result<Result<Conn, String>> {
+        let context = self.context;
+        self.swaps = false;
+        let mut reader = context.upstream.control().await?;
+        let paused = Paused(Some(context));
+        context.follower.pause().await?;
+        let gate = gate.close();
+        let deadline = Deadline::now() + context.budget;
+        let opened = tokio::time::timeout_at(deadline, self.snapshot_on(&mut reader, gate.as_ref(), attempts));
+        let why = match opened.await {
+            Ok(Ok(())) => {
+                // Should this fail, the end of the session gives the locks back.
+                let _ = self.sessions.lock.query_drop("UNLOCK TABLES").await;
+                return Ok(Ok(reader));
+            }
+            Ok(Err(why)) => why,
+            Err(_) => over_budget("the locks and the drain"),
+        };
+        let (ids, refused_by_data) = (self.sessions.ids(), self.refused_by_data);
+        // As after an attempt to swap, and for the same reasons.
+        drop(self.sessions);
+        let settled = what_happened(context, &ids, why).await;
+        drop((gate, paused));
+        match settled {
+            Ok(Some(why)) => Ok(Err(why)),
+            Ok(None) => Err(Error::fatal("the tables were swapped by somebody else")),
+            Err(error) if refused_by_data => Err(error),
+            Err(error) => Err(refused(error)),
+        }
+    }
+
+    async fn snapshot_on(&mut self, reader: &mut Conn, gate: &dyn ClosedGate, attempts: u32) -> Result<()> {
+        self.lock_and_drain(gate, attempts).await?;
+        reader
+            .query_drop("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            .await?;
+        reader
+            .query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+            .await?;
+        // Nobody has written while the snapshot was opened.
+        prove_locked(&mut self.sessions.lock, self.context.plan.source_name()).await
+    }
+
     async fn swap_by(&mut self, deadline: Deadline, gate: &dyn ClosedGate, attempts: u32) -> Result<()> {
         match tokio::time::timeout_at(deadline, self.lock_and_drain(gate, attempts)).await {
             Ok(done) => done?,
@@ -111,7 +162,7 @@ impl<'a> Attempt<'a> {
     }
 
     async fn lock_and_drain(&mut self, gate: &dyn ClosedGate, attempts: u32) -> Result<()> {
-        request::lock_tables(self.context, &mut self.sessions, gate, attempts).await?;
+        request::lock_tables(self.context, &mut self.sessions, gate, attempts, self.swaps).await?;
         let plan = &self.context.plan;
         let flavor = self.context.upstream.flavor();
         let source = plan.source_name();

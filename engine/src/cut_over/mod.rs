@@ -132,7 +132,45 @@ pub async fn swap(context: &Context, verified: Verified) -> Result<Swapped> {
     Err(interrupted())
 }
 
+/// Opens a snapshot in which source and ghost hold the same rows, in as many attempts as it takes; the follower goes on.
+///
+/// The moment is made as for a swap: gate closed, tables locked, everything drained. Instead of the RENAME a session of its
+/// own opens the snapshot while the locks are shown to hold.
+///
+/// # Errors
+/// As [`swap`]'s, but for the RENAME.
+pub(crate) async fn snapshot(context: &Context) -> Result<Conn> {
+    let gate = context.gate.watch(context.plan.source_name());
+    let mut patience = FIRST_PATIENCE;
+    let mut pause = FIRST_PAUSE;
+    for attempts in 1.. {
+        let why = match context.snapshot_attempt(gate.as_ref(), attempts, patience).await {
+            Ok(Ok(conn)) => return Ok(conn),
+            Ok(Err(why)) => why,
+            Err(error @ Error::Transient(_)) => error.to_string(),
+            Err(error) => return Err(error),
+        };
+        tracing::info!(table = %context.plan.source_name(), attempts, why, "snapshot put off");
+        let jitter = rand::rng().random_range(0.5..1.5);
+        context.pause(pause.mul_f64(jitter)).await?;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        patience = (patience * 2).min(LONGEST_PATIENCE);
+    }
+    Err(interrupted())
+}
+
 impl Context {
+    async fn snapshot_attempt(
+        &self,
+        gate: &dyn WatchedGate,
+        attempts: u32,
+        patience: Duration,
+    ) -> Result<Result<Conn, String>> {
+        self.wait_until_quiet(gate, patience).await?;
+        let attempt = Attempt::prepare(self).await.map_err(refused)?;
+        attempt.snapshot(gate, attempts).await
+    }
+
     async fn attempt(&self, gate: &dyn WatchedGate, attempts: u32, patience: Duration) -> Result<Outcome> {
         self.wait_until_quiet(gate, patience).await?;
         let mut attempt = Attempt::prepare(self).await.map_err(refused)?;

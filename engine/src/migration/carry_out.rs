@@ -204,6 +204,7 @@ async fn count(shared: &Shared, running: &Running) -> Result<()> {
             running.id(),
             counters.rows_copied.get(),
             counters.changes_applied.get(),
+            counters.rows_repaired.get(),
         )
         .await
 }

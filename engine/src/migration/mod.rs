@@ -29,6 +29,7 @@ pub use store::Task;
 use store::{Record, Store};
 
 use crate::cut_over::TrafficGate;
+use crate::owner_check::TableCheck;
 use crate::session::Upstream;
 use crate::{Result, TableName};
 
@@ -211,6 +212,7 @@ fn status_of(record: Record) -> Status {
         rows_estimated: record.rows_estimated.max(record.rows_copied),
         rows_per_second: None,
         rows_verified: 0,
+        rows_repaired: record.rows_repaired,
         changes_applied: record.changes_applied,
         throttle: None,
         age: Duration::from_secs(record.age_seconds),

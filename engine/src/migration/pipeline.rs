@@ -15,7 +15,7 @@ use super::Shared;
 use super::follow::{CHANNEL_ITEMS, StreamFailure, follow};
 use super::outcome::{Altered, Warning};
 use super::phase::{Event, Phase};
-use super::prepare::Prepared;
+use super::prepare::{self, Prepared};
 use super::running::Running;
 use crate::applier::{self, ApplierHandle, Options};
 use crate::binlog::{StreamRequest, Streamer};
@@ -26,7 +26,7 @@ use crate::indexes::{self, Build, Deferred};
 use crate::plan::Plan;
 use crate::row_copy::{self, CopyReport, RowCopy};
 use crate::verify::{self, Verified};
-use crate::{Error, Result, failpoint, throttle};
+use crate::{Error, Result, failpoint, owner_check, throttle};
 
 /// Chunks written at a time. Two keep two cores and the log's flushes busy; more only add to what the
 /// application waits behind.
@@ -131,12 +131,18 @@ impl Pipeline {
         }
         self.enter(Event::Indexed).await?;
         failpoint::hit("indexed");
+        failpoint::hold("indexed").await;
         let verified = tokio::select! {
             verified = compare(&self.shared, &self.running, &self.plan, &self.applier) => verified?,
             error = self.applier.failed() => return Err(error),
             error = self.shared.rest.asked() => return Err(error),
         };
         failpoint::hit("verified");
+        tokio::select! {
+            agreed = self.ask_owner() => agreed?,
+            error = self.applier.failed() => return Err(error),
+            error = self.shared.rest.asked() => return Err(error),
+        }
         let altered = self.altered(report, &verified);
         self.running.advance(Event::Verified)?;
         self.swap(verified).await?;
@@ -162,8 +168,14 @@ impl Pipeline {
         self.shared.store.enter(self.running.id(), phase, None).await
     }
 
-    async fn swap(&self, verified: Verified) -> Result<()> {
-        let context = cut_over::Context {
+    /// The owner's own checks, before the swap.
+    async fn ask_owner(&self) -> Result<()> {
+        let checks = prepare::checks(&self.shared, self.running.task())?;
+        owner_check::run(&self.cut_over(), &checks).await
+    }
+
+    fn cut_over(&self) -> cut_over::Context {
+        cut_over::Context {
             plan: Arc::clone(&self.plan),
             upstream: self.shared.upstream.clone(),
             follower: Arc::new(self.applier.clone()),
@@ -174,8 +186,11 @@ impl Pipeline {
                 id: self.running.id(),
             }),
             cancelled: self.running.cancelled(),
-        };
-        let swapped = cut_over::swap(&context, verified).await?;
+        }
+    }
+
+    async fn swap(&self, verified: Verified) -> Result<()> {
+        let swapped = cut_over::swap(&self.cut_over(), verified).await?;
         tracing::info!(
             migration = self.running.id(), table = %self.plan.source_name(),
             held_ms = swapped.held.as_millis(), attempts = swapped.attempts, "the tables are swapped"

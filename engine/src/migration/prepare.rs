@@ -15,12 +15,13 @@ use crate::checkpoint::Frontier;
 use crate::cut_over::{self, Where};
 use crate::ident::quoted_text;
 use crate::indexes::{self, Attempt, Deferred};
+use crate::owner_check::{self, OwnerCheck};
 use crate::plan::Plan;
 use crate::position::{self, Position};
 use crate::preflight::Checked;
 use crate::session::SessionSettings;
 use crate::table::{Table, same_definition};
-use crate::{Error, Flavor, Result, TableName, failpoint, ghost, preflight};
+use crate::{Error, Flavor, Refusal, Result, TableName, failpoint, ghost, preflight};
 
 /// A migration that can begin to copy, or go on.
 pub(super) struct Prepared {
@@ -44,11 +45,23 @@ pub(super) enum Standing {
 
 /// Builds the ghost of a migration that begins, or begins afresh.
 pub(super) async fn fresh(shared: &Shared, running: &Running) -> Result<Prepared> {
+    let statement = understood(running.task(), shared.upstream.flavor())?;
+    let begun = begin(shared, running, &statement).await;
+    begun.map_err(|error| match error {
+        // Left to the server, the change would be made without the check that its own text asks for.
+        Error::Refused(Refusal(reason)) if !statement.hints().is_empty() => owner_check::objection(format_args!(
+            "its check cannot be made, because the table cannot be altered online: {reason}"
+        )),
+        other => other,
+    })
+}
+
+async fn begin(shared: &Shared, running: &Running, statement: &Statement) -> Result<Prepared> {
     let task = running.task();
+    let owner_checks = checks(shared, task)?;
     let mut conn = shared.upstream.control().await?;
-    let statement = understood(task, shared.upstream.flavor())?;
     let source = Table::load(&mut conn, &task.source).await?;
-    let checked = preflight::check(&statement, &source).map_err(Error::Refused)?;
+    let checked = preflight::check(statement, &source).map_err(Error::Refused)?;
     if running.id() == 0 {
         keep_strangers(shared, &mut conn, &source.name).await?;
         running.set_id(
@@ -62,6 +75,7 @@ pub(super) async fn fresh(shared: &Shared, running: &Running) -> Result<Prepared
     failpoint::hit("accepted");
     let plan = ghost::build(&shared.upstream, checked, &task.settings).await?;
     failpoint::hit("ghost_built");
+    owner_check::rehearse(&shared.upstream, &plan, &owner_checks).await?;
     let (plan, deferred) = without_indexes(shared, &mut conn, plan, checked, &task.settings).await?;
     failpoint::hit("indexes_put_off");
     // The position comes before the first row is read and after the definition: a change of the definition in
@@ -89,6 +103,15 @@ pub(super) async fn fresh(shared: &Shared, running: &Running) -> Result<Prepared
         frontier: Frontier::Nothing,
         deferred,
     })
+}
+
+/// The checks of the statement's comments, and those that the configuration has for its table.
+pub(super) fn checks(shared: &Shared, task: &Task) -> Result<Vec<OwnerCheck>> {
+    let statement = understood(task, shared.upstream.flavor())?;
+    let mut checks = OwnerCheck::of_hints(statement.hints()).map_err(owner_check::objection)?;
+    let configured = shared.config.checks.iter();
+    checks.extend(configured.filter_map(|check| check.about(&task.source)));
+    Ok(checks)
 }
 
 /// The ghost without the indexes that are better built in the end, or as it was where they would not come back the same.

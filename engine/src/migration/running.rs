@@ -57,6 +57,7 @@ impl Running {
         running.age_before = Duration::from_secs(record.age_seconds);
         running.counters.rows_copied.add(record.rows_copied);
         running.counters.changes_applied.add(record.changes_applied);
+        running.counters.rows_repaired.add(record.rows_repaired);
         running
     }
 
@@ -136,6 +137,7 @@ impl Running {
             rows_estimated: self.rows_estimated().max(rows_copied),
             rows_per_second,
             rows_verified,
+            rows_repaired: self.counters.rows_repaired.get(),
             changes_applied: self.counters.changes_applied.get(),
             throttle: (phase == Phase::Copying)
                 .then(|| self.throttle.borrow().clone())

@@ -54,6 +54,8 @@ pub(super) struct Record {
     pub rows_estimated: u64,
     /// Keys reconciled so far.
     pub changes_applied: u64,
+    /// Rows verification found wrong and repaired.
+    pub rows_repaired: u64,
     /// Seconds since it was accepted, until now or its end.
     pub age_seconds: u64,
     /// How long the replaced table is kept after the swap, in seconds.
@@ -73,9 +75,18 @@ pub(crate) struct Store {
 
 const COLUMNS: &str = "id, source_schema, source_table, statement, ansi_quotes, no_backslash_escapes, sql_mode, \
      time_zone, character_set_client, collation_connection, foreign_key_checks, phase, source_create, ghost_create, native_copies, \
-     position, frontier, rows_copied, rows_estimated, changes_applied, \
+     position, frontier, rows_copied, rows_estimated, changes_applied, rows_repaired, \
      CAST(TIMESTAMPDIFF(SECOND, accepted_at, COALESCE(ended_at, NOW(6))) AS UNSIGNED) AS age_seconds, keep_seconds, \
      CAST(TIMESTAMPDIFF(SECOND, swapped_at, NOW(6)) AS UNSIGNED) AS swapped_seconds_ago, message";
+
+/// What was not in the first version's table, and how it is added.
+const ADDED_COLUMNS: [(&str, &str); 2] = [
+    ("ghost_create", "LONGTEXT NOT NULL AFTER source_create"),
+    (
+        "rows_repaired",
+        "BIGINT UNSIGNED NOT NULL DEFAULT 0 AFTER changes_applied",
+    ),
+];
 
 impl Store {
     /// The store of `upstream`; nothing is touched yet.
@@ -119,6 +130,7 @@ impl Store {
                     rows_copied BIGINT UNSIGNED NOT NULL DEFAULT 0,
                     rows_estimated BIGINT UNSIGNED NOT NULL DEFAULT 0,
                     changes_applied BIGINT UNSIGNED NOT NULL DEFAULT 0,
+                    rows_repaired BIGINT UNSIGNED NOT NULL DEFAULT 0,
                     keep_seconds BIGINT UNSIGNED NOT NULL DEFAULT 0,
                     accepted_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
                     swapped_at DATETIME(6),
@@ -135,15 +147,16 @@ impl Store {
 
     /// Adds what a state table of an earlier version lacks.
     async fn complete(&self) -> Result<()> {
-        let mut session = self.session().await?;
-        let columns = format!("SHOW COLUMNS FROM {STATE_SCHEMA}.migrations LIKE 'ghost_create'");
-        let found = session.conn.query_first::<Row, _>(columns).await;
-        if session.done(found)?.is_some() {
-            return Ok(());
+        for (column, definition) in ADDED_COLUMNS {
+            let mut session = self.session().await?;
+            let columns = format!("SHOW COLUMNS FROM {STATE_SCHEMA}.migrations LIKE '{column}'");
+            let found = session.conn.query_first::<Row, _>(columns).await;
+            if session.done(found)?.is_none() {
+                let add = format!("ALTER TABLE {STATE_SCHEMA}.migrations ADD COLUMN {column} {definition}");
+                self.run(add, ()).await?;
+            }
         }
-        let add = "ADD COLUMN ghost_create LONGTEXT NOT NULL AFTER source_create";
-        self.run(format!("ALTER TABLE {STATE_SCHEMA}.migrations {add}"), ())
-            .await
+        Ok(())
     }
 
     /// Records a migration that is accepted but not begun; returns its number.
@@ -239,10 +252,13 @@ impl Store {
     ///
     /// # Errors
     /// Those of the statement.
-    pub(super) async fn counted(&self, id: u64, rows: u64, changes: u64) -> Result<()> {
+    pub(super) async fn counted(&self, id: u64, rows: u64, changes: u64, repaired: u64) -> Result<()> {
         self.run(
-            format!("UPDATE {STATE_SCHEMA}.migrations SET rows_copied=:rows, changes_applied=:changes WHERE id=:id"),
-            params! { "rows" => rows, "changes" => changes, "id" => id },
+            format!(
+                "UPDATE {STATE_SCHEMA}.migrations SET rows_copied=:rows, changes_applied=:changes, \
+                 rows_repaired=:repaired WHERE id=:id"
+            ),
+            params! { "rows" => rows, "changes" => changes, "repaired" => repaired, "id" => id },
         )
         .await
     }
@@ -408,6 +424,7 @@ fn read(row: &mut Row) -> Option<Record> {
         rows_copied: row.take("rows_copied")?,
         rows_estimated: row.take("rows_estimated")?,
         changes_applied: row.take("changes_applied")?,
+        rows_repaired: row.take("rows_repaired")?,
         age_seconds: row.take("age_seconds")?,
         keep_seconds: row.take("keep_seconds")?,
         swapped_seconds_ago: row.take("swapped_seconds_ago")?,

@@ -29,7 +29,7 @@ use crate::follower::Follower;
 use crate::key::{Key, Range};
 use crate::plan::Plan;
 use crate::session::Upstream;
-use crate::{Error, Result};
+use crate::{Error, Result, failpoint};
 
 /// Chunks compared at the same time, each on a connection of its own.
 const WORKERS: usize = 2;
@@ -98,6 +98,7 @@ pub async fn run(context: &Context) -> Result<Verified> {
         }
         faults = pass.faults;
         repaired += context.repair(&faults).await?;
+        failpoint::hold("repaired").await;
     }
     Err(Error::fatal(format!(
         "the ghost of {} differs again after every repair, at {}",
