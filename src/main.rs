@@ -7,6 +7,7 @@ mod cli;
 mod config_file;
 mod deployment;
 mod descriptors;
+mod diff;
 mod health;
 mod listener;
 mod missing_writes;
@@ -45,6 +46,10 @@ fn main() -> ExitCode {
         cli::Parsed::MissingWrites(servers) => match in_runtime(missing_writes::run(&servers)) {
             Ok(missing) => missing.report(),
             Err(error) => failed(&error, ExitCode::from(missing_writes::UNKNOWN)),
+        },
+        cli::Parsed::Diff(wanted) => match in_runtime(diff::run(&wanted)) {
+            Ok(found) => found.report(),
+            Err(error) => failed(&error, ExitCode::from(diff::UNKNOWN)),
         },
     }
 }

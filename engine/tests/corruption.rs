@@ -36,7 +36,11 @@ async fn prepare(upstream: &Upstream, kinds: &[corrupting::Kind], corruptions: &
         "CREATE TABLE app.t (id INT NOT NULL PRIMARY KEY, {}) CHARACTER SET latin1",
         columns.join(", ")
     );
-    run(&mut conn, &["DROP DATABASE IF EXISTS app", "CREATE DATABASE app", &create]).await?;
+    run(
+        &mut conn,
+        &["DROP DATABASE IF EXISTS app", "CREATE DATABASE app", &create],
+    )
+    .await?;
     for (id, corruption) in corruptions.iter().enumerate() {
         let sql = format!(
             "INSERT INTO app.t (id, {}) VALUES ({id}, {})",
@@ -47,7 +51,11 @@ async fn prepare(upstream: &Upstream, kinds: &[corrupting::Kind], corruptions: &
     Ok(())
 }
 
-async fn every_corruption_is_found(flavor: alterego_testkit::Flavor, clauses: &str, same_columns: bool) -> Result<()> {
+async fn every_corruption_is_found(
+    flavor: alterego_testkit::Flavor,
+    clauses: &str,
+    same_columns: bool,
+) -> Result<()> {
     let (_server, upstream) = start(flavor).await?;
     let seed = setting("ALTEREGO_VERIFY_SEED", 4);
     let cases = setting("ALTEREGO_VERIFY_CASES", 8);
@@ -63,19 +71,35 @@ async fn every_corruption_is_found(flavor: alterego_testkit::Flavor, clauses: &s
     follower.copy().await?;
     let (context, _cancel) = verification(&upstream, &plan, &follower);
     let verified = verify::run(&context).await?;
-    ensure!(verified.repaired() == 0, "{flavor}: {} false reports", verified.repaired());
+    ensure!(
+        verified.repaired() == 0,
+        "{flavor}: {} false reports",
+        verified.repaired()
+    );
     let mut conn = upstream.control().await?;
     let ghost = plan.ghost_name();
     for (id, corruption) in corruptions.iter().enumerate() {
-        let sql = format!("UPDATE {ghost} SET {}={} WHERE id={id}", corruption.column, corruption.wrong);
+        let sql = format!(
+            "UPDATE {ghost} SET {}={} WHERE id={id}",
+            corruption.column, corruption.wrong
+        );
         run(&mut conn, &[&sql]).await?;
         let changed = conn.affected_rows();
-        ensure!(changed == 1, "{flavor}: nothing is changed by {sql}, from {}", corruption.right);
+        ensure!(
+            changed == 1,
+            "{flavor}: nothing is changed by {sql}, from {}",
+            corruption.right
+        );
     }
-    let verified = verify::run(&context).await.with_context(|| format!("seed {seed}"))?;
+    let verified = verify::run(&context)
+        .await
+        .with_context(|| format!("seed {seed}"))?;
     if same_columns {
         let difference = compare_tables(&mut conn, ("app", "t"), ("app__ghost", "t")).await?;
-        ensure!(difference.rows_are_equal(), "{flavor}, seed {seed}: not repaired: {difference}");
+        ensure!(
+            difference.rows_are_equal(),
+            "{flavor}, seed {seed}: not repaired: {difference}"
+        );
     }
     let wrong = corruptions.len() as u64;
     ensure!(
@@ -99,7 +123,12 @@ async fn one_changed_value_is_found_in_every_type() -> Result<()> {
 #[tokio::test]
 async fn one_changed_value_is_found_in_another_character_set() -> Result<()> {
     for flavor in FLAVORS {
-        every_corruption_is_found(flavor, "CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci", false).await?;
+        every_corruption_is_found(
+            flavor,
+            "CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci",
+            false,
+        )
+        .await?;
     }
     Ok(())
 }
@@ -120,11 +149,26 @@ const EDGES: &[(&[&str], u64)] = &[
     (&["INSERT INTO {g} VALUES ({edge}+1, 0)"], 1),
     (&["UPDATE {g} SET id={edge}+1 WHERE id={edge}"], 2),
     // As many rows as before.
-    (&["DELETE FROM {g} WHERE id={edge}", "INSERT INTO {g} VALUES ({edge}-1, 0)"], 2),
-    (&["DELETE FROM {g} WHERE id=2", "INSERT INTO {g} VALUES ({last}+1, 2)"], 2),
+    (
+        &[
+            "DELETE FROM {g} WHERE id={edge}",
+            "INSERT INTO {g} VALUES ({edge}-1, 0)",
+        ],
+        2,
+    ),
+    (
+        &[
+            "DELETE FROM {g} WHERE id=2",
+            "INSERT INTO {g} VALUES ({last}+1, 2)",
+        ],
+        2,
+    ),
     // Two rows changed places, so every sum is as it was.
     (&["UPDATE {g} SET v=IF(v=2, 4, 2) WHERE id IN (2, 4)"], 2),
-    (&["DELETE FROM {g} WHERE id BETWEEN {edge}-600 AND {edge}+600"], 601),
+    (
+        &["DELETE FROM {g} WHERE id BETWEEN {edge}-600 AND {edge}+600"],
+        601,
+    ),
     (&["DELETE FROM {g}"], ROWS as u64),
 ];
 
@@ -141,7 +185,11 @@ async fn rows_at_the_edges_are_found() -> Result<()> {
         );
         run(
             &mut conn,
-            &["CREATE DATABASE app", "CREATE TABLE app.t (id INT NOT NULL PRIMARY KEY, v INT)", &fill],
+            &[
+                "CREATE DATABASE app",
+                "CREATE TABLE app.t (id INT NOT NULL PRIMARY KEY, v INT)",
+                &fill,
+            ],
         )
         .await?;
         let plan = plan(&upstream, "ADD INDEX (v)", STRICT).await?;
@@ -151,7 +199,11 @@ async fn rows_at_the_edges_are_found() -> Result<()> {
         for (statements, wrong) in EDGES {
             for sql in *statements {
                 let sql = sql.replace("{g}", &plan.ghost_name().to_string());
-                run(&mut conn, &[&sql.replace("{edge}", &edge).replace("{last}", &last)]).await?;
+                run(
+                    &mut conn,
+                    &[&sql.replace("{edge}", &edge).replace("{last}", &last)],
+                )
+                .await?;
             }
             let (context, _cancel) = verification(&upstream, &plan, &follower);
             let verified = verify::run(&context).await?;
@@ -162,13 +214,19 @@ async fn rows_at_the_edges_are_found() -> Result<()> {
                 verified.rows()
             );
             let difference = compare_tables(&mut conn, ("app", "t"), ("app__ghost", "t")).await?;
-            ensure!(difference.rows_are_equal(), "{flavor} {statements:?}: {difference}");
+            ensure!(
+                difference.rows_are_equal(),
+                "{flavor} {statements:?}: {difference}"
+            );
         }
         // A source without rows has no key to cut chunks at.
         run(&mut conn, &["DELETE FROM app.t"]).await?;
         let (context, _cancel) = verification(&upstream, &plan, &follower);
         let verified = verify::run(&context).await?;
-        ensure!(verified.repaired() == u64::from(ROWS) && verified.rows() == 0, "{flavor}: {verified:?}");
+        ensure!(
+            verified.repaired() == u64::from(ROWS) && verified.rows() == 0,
+            "{flavor}: {verified:?}"
+        );
     }
     Ok(())
 }

@@ -24,7 +24,13 @@ mod tests {
         let sql = "SELECT COUNT(*) FROM {table} WHERE a = 1";
         let expected = TableCheck::new("app", "t", OwnerCheck::parse(sql).unwrap());
         assert_eq!(parse(&format!("app.t={sql}")), Ok(expected));
-        for wrong in ["", "app.t", "t=SELECT 1 FROM {table}", ".t=SELECT 1 FROM {table}", "app.t=DROP TABLE t"] {
+        for wrong in [
+            "",
+            "app.t",
+            "t=SELECT 1 FROM {table}",
+            ".t=SELECT 1 FROM {table}",
+            "app.t=DROP TABLE t",
+        ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
     }

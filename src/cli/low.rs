@@ -31,7 +31,8 @@ Examples:
       Several servers; which one a client is connected to is said by rules in the file.
 
 Tools (see `alterego TOOL --help`):
-  missing-writes URL_A URL_B    Whether a server has every transaction of another one
+  missing-writes URL_A URL_B                Whether a server has every transaction of another one
+  diff URL_A URL_B [SCHEMA[.TABLE]]         Where the tables of two servers differ
 
 Environment:
   ALTEREGO_URL             The server's URL, when none is typed

@@ -7,6 +7,7 @@ mod alter_classes;
 mod alter_forms;
 mod clients;
 mod crash;
+mod diff;
 mod drain;
 mod errors;
 mod indexes;

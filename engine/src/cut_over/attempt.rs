@@ -113,7 +113,8 @@ impl<'a> Attempt<'a> {
         context.follower.pause().await?;
         let gate = gate.close();
         let deadline = Deadline::now() + context.budget;
-        let opened = tokio::time::timeout_at(deadline, self.snapshot_on(&mut reader, gate.as_ref(), attempts));
+        let opened =
+            tokio::time::timeout_at(deadline, self.snapshot_on(&mut reader, gate.as_ref(), attempts));
         let why = match opened.await {
             Ok(Ok(())) => {
                 // Should this fail, the end of the session gives the locks back.

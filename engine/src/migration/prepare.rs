@@ -49,9 +49,9 @@ pub(super) async fn fresh(shared: &Shared, running: &Running) -> Result<Prepared
     let begun = begin(shared, running, &statement).await;
     begun.map_err(|error| match error {
         // Left to the server, the change would be made without the check that its own text asks for.
-        Error::Refused(Refusal(reason)) if !statement.hints().is_empty() => owner_check::objection(format_args!(
-            "its check cannot be made, because the table cannot be altered online: {reason}"
-        )),
+        Error::Refused(Refusal(reason)) if !statement.hints().is_empty() => owner_check::objection(
+            format_args!("its check cannot be made, because the table cannot be altered online: {reason}"),
+        ),
         other => other,
     })
 }

@@ -17,13 +17,45 @@ const MAX_BYTES: usize = 4096;
 const MAX_DEPTH: usize = 40;
 
 /// Functions over many rows. None depends on the order of rows.
-const AGGREGATES: [&str; 8] = ["COUNT", "SUM", "MIN", "MAX", "AVG", "BIT_XOR", "BIT_AND", "BIT_OR"];
+const AGGREGATES: [&str; 8] = [
+    "COUNT", "SUM", "MIN", "MAX", "AVG", "BIT_XOR", "BIT_AND", "BIT_OR",
+];
 
 /// Functions of one row: without side effects, the same at any time, and no longer a result than the arguments.
 const SCALARS: [&str; 33] = [
-    "ABS", "CEIL", "CEILING", "CHAR_LENGTH", "COALESCE", "CONCAT", "CRC32", "DATE", "DAY", "FLOOR", "GREATEST", "HEX",
-    "HOUR", "IF", "IFNULL", "LEAST", "LEFT", "LENGTH", "LOWER", "MINUTE", "MOD", "MONTH", "NULLIF", "RIGHT", "ROUND",
-    "SECOND", "SIGN", "SUBSTRING", "TRIM", "TRUNCATE", "UNIX_TIMESTAMP", "UPPER", "YEAR",
+    "ABS",
+    "CEIL",
+    "CEILING",
+    "CHAR_LENGTH",
+    "COALESCE",
+    "CONCAT",
+    "CRC32",
+    "DATE",
+    "DAY",
+    "FLOOR",
+    "GREATEST",
+    "HEX",
+    "HOUR",
+    "IF",
+    "IFNULL",
+    "LEAST",
+    "LEFT",
+    "LENGTH",
+    "LOWER",
+    "MINUTE",
+    "MOD",
+    "MONTH",
+    "NULLIF",
+    "RIGHT",
+    "ROUND",
+    "SECOND",
+    "SIGN",
+    "SUBSTRING",
+    "TRIM",
+    "TRUNCATE",
+    "UNIX_TIMESTAMP",
+    "UPPER",
+    "YEAR",
 ];
 
 /// A check's query, of the table it is put to.
@@ -129,7 +161,11 @@ impl<'a> Parser<'a> {
             }
             false => Vec::new(),
         };
-        Ok(Query { select, filter, group })
+        Ok(Query {
+            select,
+            filter,
+            group,
+        })
     }
 
     fn list(&mut self) -> Read<Vec<Expr>> {
@@ -145,9 +181,7 @@ impl<'a> Parser<'a> {
         if self.depth > MAX_DEPTH {
             return Err("it is nested too deeply".to_owned());
         }
-        let expression = self.chain(&["OR"], |parser| {
-            parser.chain(&["AND"], Self::negation)
-        });
+        let expression = self.chain(&["OR"], |parser| parser.chain(&["AND"], Self::negation));
         self.depth -= 1;
         expression
     }
@@ -167,7 +201,11 @@ impl<'a> Parser<'a> {
     fn comparison(&mut self) -> Read<Expr> {
         let left = self.sum()?;
         if self.accept("IS") {
-            let operator = if self.accept("NOT") { "IS NOT NULL" } else { "IS NULL" };
+            let operator = if self.accept("NOT") {
+                "IS NOT NULL"
+            } else {
+                "IS NULL"
+            };
             self.expect("NULL")?;
             return Ok(Expr::Postfix(Box::new(left), operator));
         }
@@ -184,7 +222,12 @@ impl<'a> Parser<'a> {
             self.expect("AND")?;
             let to = self.sum()?;
             let operator = either("NOT BETWEEN", "BETWEEN");
-            return Ok(Expr::Between(Box::new(left), operator, Box::new(from), Box::new(to)));
+            return Ok(Expr::Between(
+                Box::new(left),
+                operator,
+                Box::new(from),
+                Box::new(to),
+            ));
         }
         if self.accept("LIKE") {
             let operator = either("NOT LIKE", "LIKE");
@@ -202,7 +245,9 @@ impl<'a> Parser<'a> {
     }
 
     fn sum(&mut self) -> Read<Expr> {
-        self.chain(&["+", "-"], |parser| parser.chain(&["*", "/", "%", "DIV", "MOD"], Self::signed))
+        self.chain(&["+", "-"], |parser| {
+            parser.chain(&["*", "/", "%", "DIV", "MOD"], Self::signed)
+        })
     }
 
     fn signed(&mut self) -> Read<Expr> {
@@ -318,7 +363,10 @@ impl<'a> Parser<'a> {
         let Kind::Word { value, quoted } = &first.kind else {
             return Err(self.unexpected());
         };
-        let keyword = ["SELECT", "FROM", "WHERE", "GROUP", "BY", "HAVING", "ORDER", "LIMIT", "INTO", "FOR", "UNION", "AS"];
+        let keyword = [
+            "SELECT", "FROM", "WHERE", "GROUP", "BY", "HAVING", "ORDER", "LIMIT", "INTO", "FOR", "UNION",
+            "AS",
+        ];
         if !quoted && keyword.iter().any(|word| word.eq_ignore_ascii_case(value)) {
             return Err(self.unexpected());
         }
@@ -359,7 +407,9 @@ impl<'a> Parser<'a> {
 fn is_number(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_digit() || c == '.')
         && text.parse::<f64>().is_ok()
-        && text.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-'))
+        && text
+            .chars()
+            .all(|c| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-'))
 }
 
 #[cfg(test)]
@@ -388,7 +438,10 @@ mod tests {
         check("SELECT (SELECT 1) FROM {table}", "not expected");
         check("SELECT 1 FROM {table} WHERE a IN (SELECT 1)", "not expected");
         check("SELECT SLEEP(9) FROM {table}", "the function SLEEP");
-        check("SELECT LOAD_FILE('/etc/passwd') FROM {table}", "the function LOAD_FILE");
+        check(
+            "SELECT LOAD_FILE('/etc/passwd') FROM {table}",
+            "the function LOAD_FILE",
+        );
         check("SELECT app.f(1) FROM {table}", "FROM is missing");
         check("SELECT `SUM`(a) FROM {table}", "FROM is missing");
         check("SELECT @a FROM {table}", "");
@@ -399,7 +452,13 @@ mod tests {
         check("SELECT /*! 1 */ FROM {table}", "version comment");
         check("SELECT 0x41 FROM {table}", "not expected");
         check("SELECT a NOT 1 FROM {table}", "not expected");
-        check(&format!("SELECT {}1{} FROM {{table}}", "(".repeat(60), ")".repeat(60)), "too deeply");
-        check(&format!("SELECT {} FROM {{table}}", "1+".repeat(3000)), "longer than");
+        check(
+            &format!("SELECT {}1{} FROM {{table}}", "(".repeat(60), ")".repeat(60)),
+            "too deeply",
+        );
+        check(
+            &format!("SELECT {} FROM {{table}}", "1+".repeat(3000)),
+            "longer than",
+        );
     }
 }

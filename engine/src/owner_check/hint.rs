@@ -34,7 +34,14 @@ mod tests {
         check(" ", Ok(&[]));
         check(" check=\"a\" ", Ok(&["a"]));
         check(" check = \"a 'b'\"\n check=\"c\"", Ok(&["a 'b'", "c"]));
-        for wrong in ["check", "check=a", "check=\"a", "chek=\"a\"", "check=\"a\" b", "\"a\""] {
+        for wrong in [
+            "check",
+            "check=a",
+            "check=\"a",
+            "chek=\"a\"",
+            "check=\"a\" b",
+            "\"a\"",
+        ] {
             check(wrong, Err(()));
         }
     }

@@ -57,7 +57,8 @@ impl OwnerCheck {
     /// What is wrong with it, in one line.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
-        let query = grammar::parse(text).map_err(|why| format!("the check `{}` is not possible: {why}", shortened(text)))?;
+        let query = grammar::parse(text)
+            .map_err(|why| format!("the check `{}` is not possible: {why}", shortened(text)))?;
         Ok(Self {
             text: text.to_owned(),
             query,

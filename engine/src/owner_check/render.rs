@@ -50,7 +50,9 @@ fn expression(expr: &Expr, target: &Target<'_>) -> Result<String, Ident> {
         Expr::Prefix(operator, value) => format!("({operator} {})", of(value)?),
         Expr::Postfix(value, operator) => format!("({} {operator})", of(value)?),
         Expr::Infix(left, operator, right) => format!("({} {operator} {})", of(left)?, of(right)?),
-        Expr::In(value, operator, values) => format!("({} {operator} ({}))", of(value)?, list(values, target)?),
+        Expr::In(value, operator, values) => {
+            format!("({} {operator} ({}))", of(value)?, list(values, target)?)
+        }
         Expr::Between(value, operator, from, to) => {
             format!("({} {operator} {} AND {})", of(value)?, of(from)?, of(to)?)
         }
@@ -97,13 +99,22 @@ mod tests {
             let shown = written.unwrap_or_else(|why| why);
             let around = "FROM `s`.`t` FORCE INDEX (`PRIMARY`)";
             assert_eq!(
-                shown.replace(around, "FROM {table}").replace("`s`.`t`.", "").replace(" LIMIT 9", ""),
+                shown
+                    .replace(around, "FROM {table}")
+                    .replace("`s`.`t`.", "")
+                    .replace(" LIMIT 9", ""),
                 expected
             );
         };
         check("select sum(a) from {table}", "SELECT SUM(`a`) FROM {table}");
-        check("SELECT COUNT(*), COUNT(DISTINCT a) AS n FROM { TABLE }", "SELECT COUNT(*), COUNT(DISTINCT `a`) FROM {table}");
-        check("SELECT a+b*-c-1.5 FROM {table}", "SELECT ((`a` + (`b` * (- `c`))) - 1.5) FROM {table}");
+        check(
+            "SELECT COUNT(*), COUNT(DISTINCT a) AS n FROM { TABLE }",
+            "SELECT COUNT(*), COUNT(DISTINCT `a`) FROM {table}",
+        );
+        check(
+            "SELECT a+b*-c-1.5 FROM {table}",
+            "SELECT ((`a` + (`b` * (- `c`))) - 1.5) FROM {table}",
+        );
         check(
             "SELECT 1 FROM {table} WHERE NOT a IS NULL AND b IS NOT NULL OR c NOT IN (1, 'x') AND d LIKE 'it''s%'",
             "SELECT 1 FROM {table} WHERE (((NOT (`a` IS NULL)) AND (`b` IS NOT NULL)) OR ((`c` NOT IN (1, 'x')) AND (`d` LIKE _utf8mb4 X'6974277325')))",
@@ -112,7 +123,10 @@ mod tests {
             "SELECT a, SUM(CASE WHEN b BETWEEN 1 AND 2 THEN b ELSE 0 END) FROM {table} WHERE a <=> b GROUP BY a, c DIV 2",
             "SELECT `a`, SUM((CASE WHEN (`b` BETWEEN 1 AND 2) THEN `b` ELSE 0 END)) FROM {table} WHERE (`a` <=> `b`) GROUP BY `a`, (`c` DIV 2)",
         );
-        check("SELECT `from`, `a``b` FROM {table}", "SELECT `from`, `a``b` FROM {table}");
+        check(
+            "SELECT `from`, `a``b` FROM {table}",
+            "SELECT `from`, `a``b` FROM {table}",
+        );
         check("SELECT SUM(gone) FROM {table}", "no `gone`");
     }
 }

@@ -68,9 +68,17 @@ pub(super) struct Answer(Vec<Vec<Cell>>);
 impl Answer {
     pub(super) fn of(rows: Vec<Row>) -> Self {
         let rows = rows.into_iter().map(|row| {
-            let kinds: Vec<ColumnType> = row.columns_ref().iter().map(|column| column.column_type()).collect();
+            let kinds: Vec<ColumnType> = row
+                .columns_ref()
+                .iter()
+                .map(|column| column.column_type())
+                .collect();
             let values = row.unwrap();
-            kinds.iter().zip(&values).map(|(kind, value)| Cell::of(*kind, value)).collect()
+            kinds
+                .iter()
+                .zip(&values)
+                .map(|(kind, value)| Cell::of(*kind, value))
+                .collect()
         });
         let mut rows: Vec<Vec<Cell>> = rows.collect();
         rows.sort();
@@ -92,7 +100,10 @@ impl Answer {
     }
 
     fn show(&self, place: usize) -> String {
-        let row = self.0.get(place).map(|row| row.iter().map(Cell::show).collect::<Vec<_>>().join(", "));
+        let row = self
+            .0
+            .get(place)
+            .map(|row| row.iter().map(Cell::show).collect::<Vec<_>>().join(", "));
         row.unwrap_or_else(|| "no row".to_owned())
     }
 }

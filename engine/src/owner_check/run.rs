@@ -91,7 +91,9 @@ async fn compare_all(conn: &mut Conn, plan: &Plan, checks: &[OwnerCheck]) -> Res
 async fn prepare(conn: &mut Conn, plan: &Plan) -> Result<()> {
     let zone = quoted_text(&plan.time_zone);
     Ok(conn
-        .query_drop(format!("SET SESSION sql_mode='ONLY_FULL_GROUP_BY', time_zone={zone}"))
+        .query_drop(format!(
+            "SET SESSION sql_mode='ONLY_FULL_GROUP_BY', time_zone={zone}"
+        ))
         .await?)
 }
 
@@ -109,9 +111,11 @@ async fn answer(conn: &mut Conn, check: &OwnerCheck, sql: &str) -> Result<Answer
 async fn ask(conn: &mut Conn, check: &OwnerCheck, sql: &str) -> Result<Vec<Row>> {
     let asked = conn.query(sql).await.map_err(Error::from);
     asked.map_err(|error| match error {
-        Error::Answer(server) => {
-            objection(format_args!("the check `{}` cannot be made: {}", check.shown(), server.message))
-        }
+        Error::Answer(server) => objection(format_args!(
+            "the check `{}` cannot be made: {}",
+            check.shown(),
+            server.message
+        )),
         other => other,
     })
 }
@@ -120,8 +124,20 @@ async fn ask(conn: &mut Conn, check: &OwnerCheck, sql: &str) -> Result<Vec<Row>>
 fn statements(check: &OwnerCheck, plan: &Plan) -> Result<(String, String)> {
     let in_source = |name: &Ident| plan.source.column(name).map(|column| column.name.clone());
     let in_ghost = |name: &Ident| in_source(name).and_then(|name| ghost_column(plan, &name));
-    let source = written(check, plan.source_name(), &plan.key.index, &in_source, "the table")?;
-    let ghost = written(check, plan.ghost_name(), &plan.ghost_index, &in_ghost, "the altered table")?;
+    let source = written(
+        check,
+        plan.source_name(),
+        &plan.key.index,
+        &in_source,
+        "the table",
+    )?;
+    let ghost = written(
+        check,
+        plan.ghost_name(),
+        &plan.ghost_index,
+        &in_ghost,
+        "the altered table",
+    )?;
     Ok((source, ghost))
 }
 
@@ -135,7 +151,9 @@ fn written(
     let target = Target { table, index, column };
     statement(&check.query, &target, MAX_ROWS + 1).map_err(|missing| {
         let (text, missing) = (check.shown(), missing.as_str());
-        objection(format_args!("the check `{text}` cannot be made: {which} has no column '{missing}'"))
+        objection(format_args!(
+            "the check `{text}` cannot be made: {which} has no column '{missing}'"
+        ))
     })
 }
 

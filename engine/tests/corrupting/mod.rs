@@ -64,12 +64,22 @@ impl Kinds {
     }
 
     fn numbers(&mut self) {
-        for (name, bits) in [("TINYINT", 8), ("SMALLINT", 16), ("MEDIUMINT", 24), ("INT", 32), ("BIGINT", 64)] {
+        for (name, bits) in [
+            ("TINYINT", 8),
+            ("SMALLINT", 16),
+            ("MEDIUMINT", 24),
+            ("INT", 32),
+            ("BIGINT", 64),
+        ] {
             self.add(name, move |random| flipped_integer(random, bits, true));
-            self.add(&format!("{name} UNSIGNED"), move |random| flipped_integer(random, bits, false));
+            self.add(&format!("{name} UNSIGNED"), move |random| {
+                flipped_integer(random, bits, false)
+            });
         }
         for bits in [1, 12, 64] {
-            self.add(&format!("BIT({bits})"), move |random| flipped_integer(random, bits, false));
+            self.add(&format!("BIT({bits})"), move |random| {
+                flipped_integer(random, bits, false)
+            });
         }
         for (precision, scale) in [(65, 30), (10, 2), (5, 0), (30, 30)] {
             self.add(&format!("DECIMAL({precision},{scale})"), move |random| {
@@ -81,18 +91,32 @@ impl Kinds {
             // Neither infinite nor denormal.
             let bits = (bits & 0x80ff_ffff) | (random.random_range(2..250_u32) << 23);
             let other = bits ^ one_bit([0, 1, 11, 22, 31], random) as u32;
-            (format!("{:e}", f32::from_bits(bits)), format!("{:e}", f32::from_bits(other)))
+            (
+                format!("{:e}", f32::from_bits(bits)),
+                format!("{:e}", f32::from_bits(other)),
+            )
         });
         self.add("DOUBLE", |random| {
             let bits: u64 = random.random();
             let bits = (bits & 0x800f_ffff_ffff_ffff) | (random.random_range(2..2000_u64) << 52);
             let other = bits ^ one_bit([0, 1, 20, 51, 63], random);
-            (format!("{:e}", f64::from_bits(bits)), format!("{:e}", f64::from_bits(other)))
+            (
+                format!("{:e}", f64::from_bits(bits)),
+                format!("{:e}", f64::from_bits(other)),
+            )
         });
-        const ZEROS: &[(&str, &str)] = &[("0e0", "-0e0"), ("-0e0", "0e0"), ("0e0", "1e-37"), ("-0e0", "NULL")];
+        const ZEROS: &[(&str, &str)] = &[
+            ("0e0", "-0e0"),
+            ("-0e0", "0e0"),
+            ("0e0", "1e-37"),
+            ("-0e0", "NULL"),
+        ];
         self.listed("FLOAT", ZEROS);
         self.listed("DOUBLE", ZEROS);
-        self.listed("YEAR", &[("2024", "2025"), ("0", "2000"), ("1901", "2155"), ("0", "NULL")]);
+        self.listed(
+            "YEAR",
+            &[("2024", "2025"), ("0", "2000"), ("1901", "2155"), ("0", "NULL")],
+        );
     }
 
     fn strings(&mut self) {
@@ -121,18 +145,45 @@ impl Kinds {
         for definition in ["VARBINARY(40)", "TINYBLOB", "BLOB", "LONGBLOB"] {
             self.add(definition, neighbour_bytes);
         }
-        self.listed("ENUM('','a','B')", &[("'a'", "'B'"), ("''", "0"), ("'a'", "0"), ("'a'", "''"), ("''", "NULL")]);
-        self.listed("SET('x','y','z')", &[("'x'", "'x,y'"), ("''", "'x'"), ("'x,z'", "'x,y'"), ("''", "NULL")]);
+        self.listed(
+            "ENUM('','a','B')",
+            &[
+                ("'a'", "'B'"),
+                ("''", "0"),
+                ("'a'", "0"),
+                ("'a'", "''"),
+                ("''", "NULL"),
+            ],
+        );
+        self.listed(
+            "SET('x','y','z')",
+            &[
+                ("'x'", "'x,y'"),
+                ("''", "'x'"),
+                ("'x,z'", "'x,y'"),
+                ("''", "NULL"),
+            ],
+        );
     }
 
     fn times(&mut self) {
         self.listed(
             "DATE",
-            &[("'2024-02-29'", "'2024-02-28'"), ("'0000-00-00'", "'0001-01-01'"), ("'2024-00-00'", "'2024-01-00'"), ("'0000-00-00'", "NULL")],
+            &[
+                ("'2024-02-29'", "'2024-02-28'"),
+                ("'0000-00-00'", "'0001-01-01'"),
+                ("'2024-00-00'", "'2024-01-00'"),
+                ("'0000-00-00'", "NULL"),
+            ],
         );
         self.listed(
             "TIME(6)",
-            &[("'00:00:00'", "'00:00:00.000001'"), ("'-00:00:01'", "'00:00:01'"), ("'838:59:58.999999'", "'838:59:59'"), ("'00:00:00'", "NULL")],
+            &[
+                ("'00:00:00'", "'00:00:00.000001'"),
+                ("'-00:00:01'", "'00:00:01'"),
+                ("'838:59:58.999999'", "'838:59:59'"),
+                ("'00:00:00'", "NULL"),
+            ],
         );
         self.listed(
             "DATETIME(6)",
@@ -173,26 +224,50 @@ impl Kinds {
         self.listed(
             "GEOMETRY",
             &[
-                ("ST_GeomFromText('POINT(1 2)')", "ST_GeomFromText('POINT(1 2.0000000000000004)')"),
+                (
+                    "ST_GeomFromText('POINT(1 2)')",
+                    "ST_GeomFromText('POINT(1 2.0000000000000004)')",
+                ),
                 ("ST_GeomFromText('POINT(1 2)')", "ST_GeomFromText('POINT(2 1)')"),
-                ("ST_GeomFromText('POINT(1 2)')", "ST_GeomFromText('POINT(1 2)', 4326)"),
-                ("ST_GeomFromText('LINESTRING(0 0,1 1)')", "ST_GeomFromText('LINESTRING(1 1,0 0)')"),
+                (
+                    "ST_GeomFromText('POINT(1 2)')",
+                    "ST_GeomFromText('POINT(1 2)', 4326)",
+                ),
+                (
+                    "ST_GeomFromText('LINESTRING(0 0,1 1)')",
+                    "ST_GeomFromText('LINESTRING(1 1,0 0)')",
+                ),
                 ("ST_GeomFromText('POINT(0 0)')", "ST_GeomFromText('POINT(0 -0)')"),
             ],
         );
         let vector = if mariadb { "VEC_FromText" } else { "TO_VECTOR" };
         self.add("VECTOR(2)", move |random| {
             let of = |second: &str| format!("{vector}('[1,{second}]')");
-            let pairs = [("2", "2.0000002"), ("2", "-2"), ("1e-30", "0"), ("-0.5", "-0.50000006")];
+            let pairs = [
+                ("2", "2.0000002"),
+                ("2", "-2"),
+                ("1e-30", "0"),
+                ("-0.5", "-0.50000006"),
+            ];
             let (right, wrong) = pairs[random.random_range(0..pairs.len())];
             (of(right), of(wrong))
         });
         if mariadb {
             self.listed(
                 "UUID",
-                &[("'123e4567-e89b-12d3-a456-426655440000'", "'123e4567-e89b-12d3-a456-426655440001'")],
+                &[(
+                    "'123e4567-e89b-12d3-a456-426655440000'",
+                    "'123e4567-e89b-12d3-a456-426655440001'",
+                )],
             );
-            self.listed("INET6", &[("'::1'", "'::2'"), ("'::'", "NULL"), ("'::ffff:1.2.3.4'", "'::1.2.3.4'")]);
+            self.listed(
+                "INET6",
+                &[
+                    ("'::1'", "'::2'"),
+                    ("'::'", "NULL"),
+                    ("'::ffff:1.2.3.4'", "'::1.2.3.4'"),
+                ],
+            );
             self.listed("INET4", &[("'1.2.3.4'", "'1.2.3.5'"), ("'0.0.0.0'", "NULL")]);
         }
     }
@@ -204,7 +279,14 @@ fn one_bit(places: [u32; 5], random: &mut StdRng) -> u64 {
 
 fn flipped_integer(random: &mut StdRng, bits: u32, signed: bool) -> (String, String) {
     let limit = u64::MAX >> (64 - bits);
-    let edges = [0, 1, limit, limit >> 1, (limit >> 1) + 1, random.random::<u64>() & limit];
+    let edges = [
+        0,
+        1,
+        limit,
+        limit >> 1,
+        (limit >> 1) + 1,
+        random.random::<u64>() & limit,
+    ];
     let value = edges[random.random_range(0..edges.len())] & limit;
     let other = value ^ (1 << random.random_range(0..bits));
     let show = |value: u64| match signed && bits > 1 && value >> (bits - 1) == 1 {
@@ -218,7 +300,10 @@ fn flipped_integer(random: &mut StdRng, bits: u32, signed: bool) -> (String, Str
 fn neighbour_decimals(random: &mut StdRng, precision: usize, scale: usize) -> (String, String) {
     let mut digits: Vec<u32> = (0..precision).map(|_| random.random_range(0..10)).collect();
     let show = |sign: &str, digits: &[u32]| {
-        let text: String = digits.iter().filter_map(|digit| char::from_digit(*digit, 10)).collect();
+        let text: String = digits
+            .iter()
+            .filter_map(|digit| char::from_digit(*digit, 10))
+            .collect();
         let (whole, fraction) = text.split_at(precision - scale);
         format!("{sign}{whole}{}{fraction}", if scale == 0 { "" } else { "." })
     };
@@ -234,7 +319,9 @@ fn neighbour_decimals(random: &mut StdRng, precision: usize, scale: usize) -> (S
 fn neighbour_texts(random: &mut StdRng, accents: bool, padded: bool) -> (String, String) {
     const LETTERS: &[char] = &['a', 'B', 'e', 'S', 'u', 'x', '0', ' ', '\'', '\\', '%'];
     let length = random.random_range(1..20);
-    let mut right: Vec<char> = (0..length).map(|_| LETTERS[random.random_range(0..LETTERS.len())]).collect();
+    let mut right: Vec<char> = (0..length)
+        .map(|_| LETTERS[random.random_range(0..LETTERS.len())])
+        .collect();
     // A CHAR loses its spaces.
     right.push('z');
     let mut wrong = right.clone();
