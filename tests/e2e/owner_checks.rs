@@ -238,6 +238,8 @@ async fn both_tables_are_read_at_one_moment(flavor: Flavor) -> Result<()> {
         ensure!(outcome.code().is_none(), "{outcome:?}\n{}", rig.proxy.log());
     }
     writers.finish().await?;
+    let log = rig.proxy.log();
+    ensure!(!log.contains("differed from their source"), "{log}");
     let mut root = rig.direct("app").await?;
     let sum: Option<String> = root.query_first("SELECT SUM(balance) FROM t").await?;
     let before: Option<String> = root.query_first("SELECT SUM(balance) FROM nat.t").await?;
