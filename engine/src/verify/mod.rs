@@ -6,6 +6,10 @@
 //! then, only the applier has touched the ghost, and the cut-over drains it under the table locks. A row found wrong is
 //! repaired by a reconcile, and then the whole table is compared again: only a pass that finds nothing counts.
 //!
+//! # Why it is not vacuous
+//! `tests/corruption.rs` changes one value in each of many rows, of every type, by as little as the type allows, and takes
+//! rows away and adds some at the edges of chunks; it expects every one to be found, and no other.
+//!
 //! # Invariant
 //! [`Verified`] can only be made here, at the end of such a pass, and the cut-over takes it by value.
 
