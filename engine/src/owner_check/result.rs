@@ -85,7 +85,8 @@ impl Answer {
         Self(rows)
     }
 
-    pub(super) fn equals(&self, other: &Self) -> bool {
+    #[cfg(test)]
+    fn equals(&self, other: &Self) -> bool {
         self.first_difference(other).is_none()
     }
 
