@@ -34,10 +34,12 @@ use crate::session::Upstream;
 use crate::{Result, TableName};
 
 /// The decisions a user made.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Config {
     /// How long a replaced table is kept; zero drops it once it is replaced.
     pub keep_old_table: Duration,
+    /// The owner's checks, each with its table.
+    pub checks: Vec<TableCheck>,
 }
 
 /// Carries out online schema changes on one upstream.
