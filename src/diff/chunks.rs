@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 
-use alterego_engine::key::{self, Key, Range};
 use alterego_engine::Ident;
+use alterego_engine::key::{self, Key, Range};
 use anyhow::Context;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row, Value};
@@ -80,7 +80,9 @@ pub(super) type Rows = HashMap<Key, Option<String>>;
 
 /// The keys that are in one only, or have two checksums, or none.
 pub(super) fn unequal(a: &Rows, b: &Rows) -> Vec<Key> {
-    let differing = a.iter().filter(|(key, row)| row.is_none() || b.get(*key) != Some(*row));
+    let differing = a
+        .iter()
+        .filter(|(key, row)| row.is_none() || b.get(*key) != Some(*row));
     let extra = b.keys().filter(|key| !a.contains_key(*key));
     differing.map(|(key, _)| key).chain(extra).cloned().collect()
 }

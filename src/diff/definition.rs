@@ -27,7 +27,10 @@ impl Common {
         let mut key_names = Vec::new();
         for (place, one) in key.columns.iter().enumerate() {
             let name = &one.name;
-            let matches = other.columns.get(place).is_some_and(|two| two.name.same_column(name));
+            let matches = other
+                .columns
+                .get(place)
+                .is_some_and(|two| two.name.same_column(name));
             let (Some(one), Some(two)) = (a.column(name), b.column(name)) else {
                 return Err(format!("the key column {name} is not found"));
             };
@@ -78,7 +81,10 @@ fn qualified(table: &Table, column: &Column) -> String {
 pub(super) fn type_of(column: &Column) -> String {
     let shown = column.column_type.to_lowercase();
     let integer = ["tinyint(", "smallint(", "mediumint(", "int(", "bigint(", "year("];
-    match (integer.iter().find(|name| shown.starts_with(*name)), shown.find(')')) {
+    match (
+        integer.iter().find(|name| shown.starts_with(*name)),
+        shown.find(')'),
+    ) {
         (Some(name), Some(end)) => {
             let rest = shown.get(end + 1..).unwrap_or_default();
             format!("{}{rest}", name.trim_end_matches('('))
@@ -91,9 +97,15 @@ pub(super) fn type_of(column: &Column) -> String {
 pub(super) fn differences(a: &Table, b: &Table, versions: (ServerVersion, ServerVersion)) -> Vec<String> {
     let mut found = Vec::new();
     for (one, other, side) in [(a, b, "A"), (b, a, "B")] {
-        let lacking = one.columns.iter().filter(|column| other.column(&column.name).is_none());
+        let lacking = one
+            .columns
+            .iter()
+            .filter(|column| other.column(&column.name).is_none());
         found.extend(lacking.map(|column| format!("column {} is only in {side}", column.name.as_str())));
-        let lacking = one.indexes.iter().filter(|index| index_of(other, index).is_none());
+        let lacking = one
+            .indexes
+            .iter()
+            .filter(|index| index_of(other, index).is_none());
         found.extend(lacking.map(|index| format!("index {} is only in {side}", index.name.as_str())));
     }
     for column in &a.columns {
@@ -126,7 +138,10 @@ fn is_json(a: &Column, b: &Column) -> bool {
 }
 
 fn index_of<'t>(table: &'t Table, index: &Index) -> Option<&'t Index> {
-    table.indexes.iter().find(|other| other.name.same_column(&index.name))
+    table
+        .indexes
+        .iter()
+        .find(|other| other.name.same_column(&index.name))
 }
 
 fn described(column: &Column) -> String {

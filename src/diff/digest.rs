@@ -16,7 +16,8 @@ pub(super) fn values(
     (b, name_b): (&Column, &str),
     flavors: (Flavor, Flavor),
 ) -> Option<(String, String)> {
-    let both = |one: &dyn Fn(&str) -> String| Some((framed(name_a, &one(name_a)), framed(name_b, &one(name_b))));
+    let both =
+        |one: &dyn Fn(&str) -> String| Some((framed(name_a, &one(name_a)), framed(name_b, &one(name_b))));
     let class = class(a);
     if class != self::class(b) {
         return None;
@@ -40,7 +41,10 @@ pub(super) fn values(
 
 /// The checksum of a row, from the forms of its values.
 pub(super) fn row<'v>(values: impl Iterator<Item = &'v String>) -> String {
-    format!("SHA2(CONCAT({}),256)", values.cloned().collect::<Vec<_>>().join(","))
+    format!(
+        "SHA2(CONCAT({}),256)",
+        values.cloned().collect::<Vec<_>>().join(",")
+    )
 }
 
 /// Number and checksum of rows whose checksums are `h`: rows, those without one, and both halves of the XOR.

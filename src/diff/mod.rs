@@ -123,7 +123,9 @@ async fn compare(
 
 /// Drawn only where somebody can see it.
 fn bar(rows: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:30} {percent:>3} %  {human_pos} rows  {per_sec}  ETA {eta}  {msg}");
+    let style = ProgressStyle::with_template(
+        "{bar:30} {percent:>3} %  {human_pos} rows  {per_sec}  ETA {eta}  {msg}",
+    );
     let bar = ProgressBar::new(rows);
     match style {
         Ok(style) => bar.with_style(style),

@@ -29,7 +29,8 @@ impl Keys {
     fn add(&mut self, common: &Common, keys: &[Key]) {
         self.count += keys.len() as u64;
         let room = KEYS_NAMED.saturating_sub(self.named.len());
-        self.named.extend(keys.iter().take(room).map(|key| shown(common, key)));
+        self.named
+            .extend(keys.iter().take(room).map(|key| shown(common, key)));
     }
 
     fn print(&self, what: &str) {

@@ -52,9 +52,12 @@ async fn of(server: &mut Server, wanted: &Diff) -> anyhow::Result<BTreeMap<Table
                AND (? IS NULL OR table_schema = ?) AND (? IS NULL OR table_name = ?)";
     let (schema, table) = (&wanted.schema, &wanted.table);
     let rows: Vec<(String, String, u64)> = server.conn.exec(sql, (schema, schema, table, table)).await?;
-    let named = rows.into_iter().map(|(schema, table, rows)| (TableName::new(schema, table), rows));
+    let named = rows
+        .into_iter()
+        .map(|(schema, table, rows)| (TableName::new(schema, table), rows));
     let ours = |name: &TableName| {
-        name.schema.as_str() == names::STATE_SCHEMA || (wanted.schema.is_none() && names::is_derived(&name.schema))
+        name.schema.as_str() == names::STATE_SCHEMA
+            || (wanted.schema.is_none() && names::is_derived(&name.schema))
     };
     Ok(named.filter(|(name, _)| !ours(name)).collect())
 }

@@ -72,7 +72,9 @@ impl Follower {
 }
 
 async fn transactions(server: &mut Server) -> anyhow::Result<Option<Transactions>> {
-    transactions_of(&mut server.conn).await.map_err(anyhow::Error::msg)
+    transactions_of(&mut server.conn)
+        .await
+        .map_err(anyhow::Error::msg)
 }
 
 /// A key and how often in a row it was seen to differ.
@@ -126,7 +128,9 @@ pub(super) async fn settle(
         }
         suspects = left;
     }
-    settled.open.extend(suspects.into_iter().map(|suspect| suspect.key));
+    settled
+        .open
+        .extend(suspects.into_iter().map(|suspect| suspect.key));
     Ok(settled)
 }
 

@@ -54,8 +54,15 @@ async fn diff(a: &str, b: &str, args: &[&str]) -> Result<Output> {
 /// Compares; asserts the status, and that stdout holds each of `expected`.
 async fn check(a: &Server, b: &Server, args: &[&str], status: i32, expected: &[&str]) -> Result<()> {
     let output = diff(&a.url("root", ""), &b.url("root", ""), args).await?;
-    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    ensure!(output.status.code() == Some(status), "{:?}, expected {status}\n{stdout}{stderr}", output.status);
+    let (stdout, stderr) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    ensure!(
+        output.status.code() == Some(status),
+        "{:?}, expected {status}\n{stdout}{stderr}",
+        output.status
+    );
     for text in expected {
         ensure!(stdout.contains(text), "'{text}' is not in\n{stdout}");
     }
@@ -94,7 +101,9 @@ async fn a_replica_that_lags_behind_is_no_difference(flavor: Flavor) -> Result<(
             match i % 3 {
                 0 => format!("DELETE FROM app.t WHERE id={id}"),
                 1 => format!("INSERT IGNORE INTO app.t (id, n) VALUES ({id}, {i})"),
-                _ => format!("UPDATE app.t SET n=n+1, c=CONCAT(c, 'x') WHERE id BETWEEN {id} AND {id}+5 AND LENGTH(c) < 30"),
+                _ => format!(
+                    "UPDATE app.t SET n=n+1, c=CONCAT(c, 'x') WHERE id BETWEEN {id} AND {id}+5 AND LENGTH(c) < 30"
+                ),
             },
         ]
     };
@@ -143,7 +152,14 @@ async fn every_difference_is_found(flavor: Flavor) -> Result<()> {
         ],
     )
     .await?;
-    let mut expected = vec!["only in B: 1\n", "only in B: 2000", "only in B: 2001", "only in B: 7000", "only in A: -1", "only in A: 8000"];
+    let mut expected = vec![
+        "only in B: 1\n",
+        "only in B: 2000",
+        "only in B: 2001",
+        "only in B: 7000",
+        "only in A: -1",
+        "only in A: 8000",
+    ];
     let changed: Vec<String> = (101..=120).map(|id| format!("changed: {id}")).collect();
     expected.extend(changed.iter().map(String::as_str));
     check(a, b, &["app.t"], 1, &expected).await?;
@@ -154,12 +170,29 @@ async fn every_difference_is_found(flavor: Flavor) -> Result<()> {
 async fn other_definitions_and_other_tables_are_told(flavor: Flavor) -> Result<()> {
     let group = prepare(flavor).await?;
     let (a, b) = pair(&group)?;
-    a.execute(&["CREATE TABLE app.u (k VARCHAR(20), d DATE, v INT, PRIMARY KEY (k, d))", "INSERT INTO app.u VALUES ('a', '2024-01-01', 1), ('b', '2024-01-02', 2)"])
-        .await?;
+    a.execute(&[
+        "CREATE TABLE app.u (k VARCHAR(20), d DATE, v INT, PRIMARY KEY (k, d))",
+        "INSERT INTO app.u VALUES ('a', '2024-01-01', 1), ('b', '2024-01-02', 2)",
+    ])
+    .await?;
     b.catch_up(a).await?;
     check(a, b, &["app.u"], 0, &["equal"]).await?;
-    plant(a, &["UPDATE u SET v=3 WHERE k='b'", "CREATE TABLE here (id INT PRIMARY KEY)"]).await?;
-    check(a, b, &["app"], 1, &["app.here", "only in A", "changed: 'b', '2024-01-02'"]).await?;
+    plant(
+        a,
+        &[
+            "UPDATE u SET v=3 WHERE k='b'",
+            "CREATE TABLE here (id INT PRIMARY KEY)",
+        ],
+    )
+    .await?;
+    check(
+        a,
+        b,
+        &["app"],
+        1,
+        &["app.here", "only in A", "changed: 'b', '2024-01-02'"],
+    )
+    .await?;
     check(b, a, &["app", "--patience", "1s"], 1, &["app.here", "only in B"]).await?;
     plant(a, &["DROP TABLE here", "UPDATE u SET v=2 WHERE k='b'"]).await?;
     check(a, b, &["app"], 0, &["equal"]).await?;
@@ -168,7 +201,14 @@ async fn other_definitions_and_other_tables_are_told(flavor: Flavor) -> Result<(
     plant(a, &["ALTER TABLE u DROP COLUMN w, ADD INDEX (v)"]).await?;
     check(a, b, &["app"], 1, &["index v is only in A"]).await?;
     plant(a, &["ALTER TABLE u DROP INDEX v, MODIFY v BIGINT NOT NULL"]).await?;
-    check(a, b, &["app"], 1, &["column v is bigint NOT NULL in A and int NULL in B"]).await?;
+    check(
+        a,
+        b,
+        &["app"],
+        1,
+        &["column v is bigint NOT NULL in A and int NULL in B"],
+    )
+    .await?;
     plant(a, &["ALTER TABLE u MODIFY v INT, COMMENT='other'"]).await?;
     check(a, b, &["app"], 1, &["SHOW CREATE TABLE"]).await?;
     plant(a, &["ALTER TABLE u COMMENT='', AUTO_INCREMENT=77"]).await?;
@@ -181,17 +221,32 @@ async fn what_cannot_be_compared_is_an_error(flavor: Flavor) -> Result<()> {
     for (a, b, scope, expected) in [
         (url.as_str(), nobody, "app", "cannot reach the server"),
         (nobody, url.as_str(), "app", "cannot reach the server"),
-        (url.as_str(), url.as_str(), "nothing.there", "neither server has such a table"),
+        (
+            url.as_str(),
+            url.as_str(),
+            "nothing.there",
+            "neither server has such a table",
+        ),
         (url.as_str(), "127.0.0.1", "app", "mysql://user"),
         (url.as_str(), url.as_str(), "app.", "SCHEMA.TABLE"),
     ] {
         let output = diff(a, b, &[scope]).await?;
         let stderr = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.code() == Some(2) && stderr.contains(expected), "{output:?}");
-        ensure!(output.stdout.is_empty() && stderr.lines().count() == 1, "{output:?}");
+        ensure!(
+            output.status.code() == Some(2) && stderr.contains(expected),
+            "{output:?}"
+        );
+        ensure!(
+            output.stdout.is_empty() && stderr.lines().count() == 1,
+            "{output:?}"
+        );
     }
-    a.execute(&["CREATE DATABASE app", "CREATE TABLE app.t (v INT)", "INSERT INTO app.t VALUES (1)"])
-        .await?;
+    a.execute(&[
+        "CREATE DATABASE app",
+        "CREATE TABLE app.t (v INT)",
+        "INSERT INTO app.t VALUES (1)",
+    ])
+    .await?;
     // Rows without a key cannot be matched, so nothing is said of them.
     check(&a, &a, &["app"], 2, &["not known", "rows are not compared"]).await
 }
@@ -215,9 +270,14 @@ async fn mysql_and_mariadb_are_compared() -> Result<()> {
             .await?;
     }
     check(&a, &b, &[], 0, &["app.t", "equal"]).await?;
-    b.execute(&["UPDATE app.t SET d=0.10000000000000002 WHERE id=1"]).await?;
+    b.execute(&["UPDATE app.t SET d=0.10000000000000002 WHERE id=1"])
+        .await?;
     check(&a, &b, &[], 1, &["changed: 1\n"]).await?;
-    b.execute(&["UPDATE app.t SET d=0.1 WHERE id=1", "ALTER TABLE app.t ADD COLUMN j JSON"]).await?;
+    b.execute(&[
+        "UPDATE app.t SET d=0.1 WHERE id=1",
+        "ALTER TABLE app.t ADD COLUMN j JSON",
+    ])
+    .await?;
     a.execute(&["ALTER TABLE app.t ADD COLUMN j JSON"]).await?;
     check(&a, &b, &[], 2, &["j is not compared"]).await
 }

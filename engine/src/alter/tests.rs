@@ -472,6 +472,12 @@ fn comments_for_alterego_are_heard() {
     let check = |sql: &str, expected: &[&str]| assert_eq!(understood(sql).hints(), expected, "{sql}");
     check("ALTER TABLE t ADD c INT", &[]);
     check("ALTER TABLE t /* alterego is fine */ ADD c INT", &[" is fine "]);
-    check("/*alterego check=\"a\"*/ ALTER TABLE t ADD c INT /*alterego b*/", &[" check=\"a\"", " b"]);
-    check("ALTER TABLE t ADD c INT /*alteregos x*/ /* not alterego x */ -- alterego y", &[]);
+    check(
+        "/*alterego check=\"a\"*/ ALTER TABLE t ADD c INT /*alterego b*/",
+        &[" check=\"a\"", " b"],
+    );
+    check(
+        "ALTER TABLE t ADD c INT /*alteregos x*/ /* not alterego x */ -- alterego y",
+        &[],
+    );
 }

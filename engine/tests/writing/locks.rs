@@ -171,7 +171,9 @@ async fn a_change_in_a_chunk_in_flight_is_kept(server: &Server) -> anyhow::Resul
     fill(&mut conn, &source, 1000, "n").await?;
     let mut holder = fixture.upstream.control().await?;
     holder
-        .query_drop(format!("START TRANSACTION; UPDATE {source} SET v=-1 WHERE id=1000"))
+        .query_drop(format!(
+            "START TRANSACTION; UPDATE {source} SET v=-1 WHERE id=1000"
+        ))
         .await?;
     let ledger = fixture.ledger(Frontier::Nothing);
     let (applier, log) = fixture.applier(&ledger);
