@@ -6,6 +6,7 @@
 mod calls;
 mod chart;
 mod front;
+mod large;
 mod sysbench;
 mod tools;
 
@@ -46,6 +47,9 @@ pub(crate) struct Args {
     /// How many rows the table has.
     #[arg(long, default_value_t = 100_000)]
     rows: u64,
+    /// How large the large result and the large file are; 0 leaves them out.
+    #[arg(long, default_value_t = 1024)]
+    large_mib: u64,
 }
 
 /// One run.
@@ -109,6 +113,9 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         }
     }
     calls::print(&fronts, &args).await?;
+    if args.large_mib > 0 {
+        large::print(&fronts, args.large_mib, args.rounds).await?;
+    }
     println!(
         "  Medians of the rounds. CPU s: of the proxy's process, for 100,000 queries; `x` is its share of HAProxy's."
     );
