@@ -97,7 +97,7 @@ impl Core {
     async fn serve(&mut self, inlets: &mut Inlets) -> Result<()> {
         let mut items = Vec::with_capacity(ITEMS_AT_ONCE);
         loop {
-            let room = self.options.pending_max.saturating_sub(self.changes.waiting());
+            let room = self.room();
             tokio::select! {
                 count = inlets.stream.recv_many(&mut items, room.min(ITEMS_AT_ONCE)), if room > 0 => {
                     if count == 0 {
@@ -115,6 +115,14 @@ impl Core {
             self.publish().await;
             self.hand_out().await;
             self.serve_drain();
+        }
+    }
+
+    /// How many more changes may come before something is written.
+    fn room(&self) -> usize {
+        match self.changes.waiting_bytes() < self.options.pending_max_bytes {
+            true => self.options.pending_max.saturating_sub(self.changes.waiting()),
+            false => 0,
         }
     }
 
@@ -236,7 +244,7 @@ impl Core {
             .received
             .as_ref()
             .is_some_and(|position| position.at_or_after(&drain.through));
-        let full = self.changes.waiting() >= self.options.pending_max;
+        let full = self.room() == 0;
         if !reached && !full {
             self.drain = Some(drain);
             return;

@@ -29,6 +29,8 @@ pub struct Options {
     pub keys_per_batch: usize,
     /// The most keys that are pending; then the stream waits.
     pub pending_max: usize,
+    /// About the most bytes that pending keys may take; then the stream waits, too.
+    pub pending_max_bytes: usize,
 }
 
 impl Default for Options {
@@ -36,9 +38,15 @@ impl Default for Options {
         Self {
             workers: 4,
             keys_per_batch: 100,
-            pending_max: 100_000,
+            pending_max: pending_max().unwrap_or(100_000),
+            pending_max_bytes: 64 << 20,
         }
     }
+}
+
+/// A smaller bound, so that a test can reach it.
+fn pending_max() -> Option<usize> {
+    std::env::var("ALTEREGO_PENDING_MAX").ok()?.parse().ok()
 }
 
 /// Speaks to a running applier. Clones speak to the same one; with the last of them it stops.
