@@ -4,7 +4,7 @@
 //! not UTF-8 could be any name, and is taken for the one that is looked for.
 
 /// `NO_BACKSLASH_ESCAPES` in the `sql_mode` of a query event.
-const NO_BACKSLASH_ESCAPES: u64 = 1 << 20;
+pub(super) const NO_BACKSLASH_ESCAPES: u64 = 1 << 20;
 
 /// One token.
 #[derive(Clone, Debug, PartialEq, Eq)]
