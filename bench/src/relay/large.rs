@@ -3,7 +3,6 @@
 //! Neither is stored anywhere, so that it is the road that is measured: the rows are made by a join of a small table with
 //! itself and dropped by the client as they come, and the server reads the file and skips all its lines.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use alterego_testkit::client_opts;
@@ -129,7 +128,7 @@ async fn load(port: u16, mib: u64) -> Result<f64> {
         async move { Ok(stream::iter((0..pieces).map(move |_| Ok(piece.clone()))).boxed()) }.boxed()
     };
     let opts = OptsBuilder::from_opts(client_opts(port, user, password, Some(sysbench::SCHEMA)))
-        .local_infile_handler(Some(Arc::new(handler) as Arc<_>));
+        .local_infile_handler(Some(handler));
     let mut conn = Conn::new(opts).await?;
     let began = Instant::now();
     conn.query_drop("LOAD DATA LOCAL INFILE 'large' INTO TABLE small IGNORE 1000000000 LINES")
