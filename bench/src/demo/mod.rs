@@ -74,7 +74,7 @@ struct Findings {
 
 /// On a machine of few cores with a binary log, MySQL switches its log writer threads off by itself. Then every COMMIT on the
 /// server stands for about 100 ms now and then although no write or flush takes a quarter of that, and with a migration
-/// or without: the demo would measure that. Switched on the copy is slower, and the stalls are gone.
+/// or without: the demo would measure that. Switched on the copy is slower, and these stalls are gone.
 fn server_options(flavor: Flavor) -> Options {
     match flavor {
         Flavor::MySql => Options::durable().arg("--innodb-log-writer-threads=ON"),

@@ -52,12 +52,12 @@ pub(super) async fn print(fronts: &[Front], mib: u64, rounds: usize) -> Result<(
     println!("One result and one LOAD DATA LOCAL of {mib} MiB");
     let heading = ["", "SELECT MiB/s", "LOAD DATA MiB/s", "peak memory MiB"];
     let mut lines = vec![heading.map(str::to_owned).to_vec()];
-    for (front, large) in fronts.iter().zip(&mut all) {
+    for (front, large) in fronts.iter().zip(all) {
         let peak = front.id.map(|id| Memory::of(id).peak()).transpose()?;
         lines.push(vec![
             large.name.to_owned(),
-            thousands(median(&mut large.select) as u64),
-            thousands(median(&mut large.load) as u64),
+            speed(large.select),
+            speed(large.load),
             peak.map_or_else(String::new, |bytes| thousands(bytes / MIB)),
         ]);
     }
@@ -65,9 +65,8 @@ pub(super) async fn print(fronts: &[Front], mib: u64, rounds: usize) -> Result<(
     Ok(())
 }
 
-fn median(all: &mut [f64]) -> f64 {
-    all.sort_by(f64::total_cmp);
-    all.get(all.len() / 2).copied().unwrap_or_default()
+fn speed(rounds: Vec<f64>) -> String {
+    thousands(table::middle(rounds, f64::total_cmp).unwrap_or_default() as u64)
 }
 
 async fn prepare(fronts: &[Front]) -> Result<()> {

@@ -70,9 +70,7 @@ pub(crate) struct Series {
 impl Series {
     /// The middle of a figure over the rounds.
     fn median(&self, figure: impl Fn(&Measured) -> Option<f64>) -> Option<f64> {
-        let mut all: Vec<f64> = self.measured.iter().filter_map(figure).collect();
-        all.sort_by(f64::total_cmp);
-        all.get(all.len() / 2).copied()
+        table::middle(self.measured.iter().filter_map(figure).collect(), f64::total_cmp)
     }
 }
 

@@ -59,8 +59,6 @@ pub(crate) async fn build(work: Build<'_>) -> Result<()> {
         let create = create_of(&mut conn, work.plan.ghost_name()).await?;
         let missing = work.deferred.missing(&create);
         if missing.is_empty() {
-            // What was collected meanwhile is brought in first: verification would find each of these rows amiss.
-            catch_up(&work, &mut conn).await?;
             return whole(&create, work.deferred);
         }
         tries += 1;
@@ -68,7 +66,11 @@ pub(crate) async fn build(work: Build<'_>) -> Result<()> {
             Err(Error::Answer(error)) if error.code == DUPLICATE_ENTRY && tries < TRIES => {
                 tracing::debug!(%error, "an index met a row on the move");
             }
-            other => other?,
+            // What was collected meanwhile is brought in first: verification would find each of these rows amiss.
+            other => {
+                other?;
+                catch_up(&work, &mut conn).await?;
+            }
         }
     }
 }
