@@ -33,6 +33,7 @@ mod value;
 pub use statement::OWN_COMMENT;
 pub(crate) use statement::alters;
 pub use streamer::Streamer;
+pub(crate) use token::{Token, tokens};
 
 use crate::key::Key;
 use crate::position::Position;
