@@ -222,10 +222,8 @@ async fn one(rig: &Rig, case: &Case, zone: &str) -> Result<()> {
             .await?;
         }
     }
-    let value = case.value;
-    let transaction = move |writer, i| changes(value, writer, i);
     let opts = OptsBuilder::from_opts(rig.client_opts("app")).init(vec!["SET NAMES utf8mb4"]);
-    let writers = Writers::start(opts.into(), 1, Arc::new(transaction)).await?;
+    let writers = Writers::start(opts.into(), 1, Arc::new(changes)).await?;
     let session = format!("SET NAMES utf8mb4, time_zone='{zone}'");
     let mut client = rig.client().await?;
     client.query_drop(&session).await?;
@@ -236,6 +234,10 @@ async fn one(rig: &Rig, case: &Case, zone: &str) -> Result<()> {
     writers.finish().await?;
     let mut direct = rig.direct("nat").await?;
     direct.query_drop(&session).await?;
+    if case.alter == REBUILD {
+        // MySQL's own rebuild writes a TIMESTAMP of the hour that comes twice as the earlier one; the engine keeps it.
+        direct.query_drop("SET time_zone='+00:00'").await?;
+    }
     let native = run(&mut direct, case.alter).await?.told_of_app();
     ensure!(
         ours.clone().without_warning_texts() == native.clone().without_warning_texts(),
@@ -250,22 +252,20 @@ fn with_number(expression: &str, n: u64) -> String {
     expression.replace('#', &n.to_string())
 }
 
-/// The number of rows stays the same, so that the count in the answer is known.
-fn changes(value: &str, _: u64, i: u64) -> Vec<String> {
+/// Values move between rows and rows between keys; the number of rows stays the same, so that the count in the answer is
+/// known. No value is written anew: the column of one table has its new type earlier than the other's.
+fn changes(_: u64, i: u64) -> Vec<String> {
     let key = 1 + i * 7 % ROWS;
+    let other = 1 + i * 11 % ROWS;
     let mut statements = vec!["BEGIN".to_owned()];
     for table in ["app.t", "nat.t"] {
         match i % 3 {
             0 => statements.push(format!(
-                "UPDATE {table} SET c={} WHERE id={key}",
-                with_number(value, 1 + i * 11 % ROWS)
+                "UPDATE {table} AS one JOIN {table} AS other ON other.id={other} SET one.c=other.c WHERE one.id={key}"
             )),
             1 => statements.extend([
-                format!("DELETE FROM {table} WHERE id={key}"),
-                format!(
-                    "INSERT INTO {table} (id, v, c) VALUES ({key}, {i}, {})",
-                    with_number(value, key)
-                ),
+                format!("UPDATE {table} SET id=-{key} WHERE id={key}"),
+                format!("UPDATE {table} SET id={key} WHERE id=-{key}"),
             ]),
             _ => statements.push(format!("UPDATE {table} SET v=v+1 WHERE id={key}")),
         }

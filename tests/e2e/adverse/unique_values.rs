@@ -33,20 +33,20 @@ fn transaction(writer: u64, i: u64) -> Vec<String> {
             // A row takes the other's value, and the other vanishes by it.
             1 => vec![
                 format!(
-                    "REPLACE INTO {table} SELECT {low}, a, b, c FROM (SELECT * FROM {table} WHERE id={high}) AS far"
+                    "REPLACE INTO {table} (id, a, b, c) SELECT {low}, a, b, c FROM (SELECT id, a, b, c FROM {table} WHERE id={high}) AS far"
                 ),
-                format!("INSERT IGNORE INTO {table} VALUES ({high}, {new}, 'r{new}', NULL)"),
+                format!("INSERT IGNORE INTO {table} (id, a, b, c) VALUES ({high}, {new}, 'r{new}', NULL)"),
             ],
             // Either finds the row by one key or by another, and gives it a new value.
             2 => vec![format!(
-                "INSERT INTO {table} SELECT {low}, a, 'dup', NULL FROM (SELECT * FROM {table} WHERE id={high}) AS far \
+                "INSERT INTO {table} (id, a, b, c) SELECT {low}, a, 'dup', NULL FROM (SELECT id, a, b, c FROM {table} WHERE id={high}) AS far \
                  ON DUPLICATE KEY UPDATE a={new}, b='o{new}'"
             )],
             // A key onto one that was just deleted, and back.
             3 => vec![
                 format!("DELETE FROM {table} WHERE id={low}"),
                 format!("UPDATE {table} SET id={low} WHERE id={high}"),
-                format!("INSERT INTO {table} VALUES ({high}, {new}, 'd{new}', {i})"),
+                format!("INSERT INTO {table} (id, a, b, c) VALUES ({high}, {new}, 'd{new}', {i})"),
             ],
             // Both keys change places over a third.
             4 => vec![
