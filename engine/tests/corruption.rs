@@ -14,7 +14,6 @@ use alterego_testkit::compare_tables;
 use anyhow::{Context, Result, ensure};
 use corrupting::{Corruption, all_kinds};
 use following::{FLAVORS, Named, plan, run, start, verification};
-use mysql_async::prelude::Queryable;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 

@@ -22,11 +22,14 @@ const DIFFERED: &str = "rows of the ghost table differed from their source and a
 
 /// A proxy whose steps wait for the files in `holds`.
 async fn prepare(flavor: Flavor, holds: &Path, names: &[&str]) -> Result<Rig> {
+    let mut slow = Vec::new();
     for name in names {
-        std::fs::write(holds.join(name), "")?;
+        let file = holds.join(name);
+        std::fs::write(&file, "")?;
+        slow.push(format!("{name}:{}", file.display()));
     }
-    let folder = holds.to_str().context("a folder's name")?;
-    let rig = Rig::with(flavor, &Options::relaxed(), &[], &[("ALTEREGO_HOLDS", folder)]).await?;
+    let slow = slow.join(",");
+    let rig = Rig::with(flavor, &Options::relaxed(), &[], &[("ALTEREGO_SLOWPOINT", &slow)]).await?;
     for schema in ["app", "nat"] {
         let mut root = rig.direct(schema).await?;
         root.query_drop("CREATE TABLE t (id INT PRIMARY KEY, v INT, s VARCHAR(20), s2 VARCHAR(20))")
@@ -80,7 +83,7 @@ async fn all_is_well(rig: &Rig, repaired: u64) -> Result<()> {
 
 async fn a_corrupted_ghost_is_put_right_and_reported(flavor: Flavor) -> Result<()> {
     let holds = tempfile::tempdir()?;
-    let rig = prepare(flavor, holds.path(), &["indexed"]).await?;
+    let rig = prepare(flavor, holds.path(), &["verifying"]).await?;
     let altered = alter(&rig);
     verifying(&rig).await?;
     let last = 2 * ROWS;
@@ -101,7 +104,7 @@ async fn a_corrupted_ghost_is_put_right_and_reported(flavor: Flavor) -> Result<(
         ],
     )
     .await?;
-    std::fs::remove_file(holds.path().join("indexed"))?;
+    std::fs::remove_file(holds.path().join("verifying"))?;
     altered.await??;
     let log = rig.proxy.log();
     ensure!(log.contains(DIFFERED) && log.contains("rows=11"), "{log}");
@@ -111,11 +114,11 @@ async fn a_corrupted_ghost_is_put_right_and_reported(flavor: Flavor) -> Result<(
 /// What goes wrong behind the pass that found something is found by the next one.
 async fn a_repair_is_followed_by_a_whole_pass(flavor: Flavor) -> Result<()> {
     let holds = tempfile::tempdir()?;
-    let rig = prepare(flavor, holds.path(), &["indexed", "repaired"]).await?;
+    let rig = prepare(flavor, holds.path(), &["verifying", "repaired"]).await?;
     let altered = alter(&rig);
     verifying(&rig).await?;
     corrupt(&rig, &["UPDATE t SET v=0 WHERE id=16000"]).await?;
-    std::fs::remove_file(holds.path().join("indexed"))?;
+    std::fs::remove_file(holds.path().join("verifying"))?;
     rig.proxy.logged(DIFFERED, DEADLINE).await?;
     corrupt(&rig, &["UPDATE t SET v=0 WHERE id=2", "DELETE FROM t WHERE id=4"]).await?;
     std::fs::remove_file(holds.path().join("repaired"))?;

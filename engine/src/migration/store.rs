@@ -10,6 +10,7 @@ use mysql_async::{Conn, FromRowError, Row, params};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::phase::Phase;
+use crate::binlog::OWN_COMMENT;
 use crate::names::STATE_SCHEMA;
 use crate::session::{SessionSettings, Upstream};
 use crate::{Error, Result, TableName};
@@ -152,7 +153,9 @@ impl Store {
             let columns = format!("SHOW COLUMNS FROM {STATE_SCHEMA}.migrations LIKE '{column}'");
             let found = session.conn.query_first::<Row, _>(columns).await;
             if session.done(found)?.is_none() {
-                let add = format!("ALTER TABLE {STATE_SCHEMA}.migrations ADD COLUMN {column} {definition}");
+                let add = format!(
+                    "ALTER TABLE {STATE_SCHEMA}.migrations ADD COLUMN {column} {definition} {OWN_COMMENT}"
+                );
                 self.run(add, ()).await?;
             }
         }
@@ -164,6 +167,17 @@ impl Store {
     /// # Errors
     /// Those of the statement.
     pub(super) async fn accept(&self, task: &Task, keep_seconds: u64) -> Result<u64> {
+        match self.insert(task, keep_seconds).await {
+            // Somebody has removed it since it was created.
+            Err(Error::Answer(_)) if !self.is_installed().await? => {
+                self.install().await?;
+                self.insert(task, keep_seconds).await
+            }
+            other => other,
+        }
+    }
+
+    async fn insert(&self, task: &Task, keep_seconds: u64) -> Result<u64> {
         let mut session = self.session().await?;
         let result = session
             .conn
@@ -261,6 +275,45 @@ impl Store {
             params! { "rows" => rows, "changes" => changes, "repaired" => repaired, "id" => id },
         )
         .await
+    }
+
+    /// Records a phase of a migration that goes on.
+    ///
+    /// # Errors
+    /// [`Error::Fatal`] if the record is gone: nobody could finish what a crash interrupts. Those of the statement.
+    pub(super) async fn go_on(&self, id: u64, phase: Phase) -> Result<()> {
+        let entered = self.enter(id, phase, None).await;
+        match entered {
+            Err(Error::Answer(error)) => Err(Error::fatal(format!("its state cannot be recorded: {error}"))),
+            Ok(()) if !self.has(id).await? => Err(Error::fatal(format!(
+                "its record in {STATE_SCHEMA}.migrations was removed by somebody else"
+            ))),
+            other => other,
+        }
+    }
+
+    async fn has(&self, id: u64) -> Result<bool> {
+        let mut session = self.session().await?;
+        let found = session
+            .conn
+            .query_first::<u8, _>(format!("SELECT 1 FROM {STATE_SCHEMA}.migrations WHERE id={id}"))
+            .await;
+        Ok(session.done(found)?.is_some())
+    }
+
+    /// Whether the state table is there.
+    ///
+    /// # Errors
+    /// Those of the statement.
+    pub(super) async fn is_installed(&self) -> Result<bool> {
+        let mut session = self.session().await?;
+        let found = session
+            .conn
+            .query_first::<u8, _>(format!(
+                "SELECT 1 FROM information_schema.tables WHERE table_schema='{STATE_SCHEMA}' AND table_name='migrations'"
+            ))
+            .await;
+        Ok(session.done(found)?.is_some())
     }
 
     /// Records a phase.

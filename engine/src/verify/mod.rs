@@ -33,7 +33,7 @@ use crate::follower::Follower;
 use crate::key::{Key, Range};
 use crate::plan::Plan;
 use crate::session::Upstream;
-use crate::{Error, Result, failpoint};
+use crate::{Error, Result, slowpoint};
 
 /// Chunks compared at the same time, each on a connection of its own.
 const WORKERS: usize = 2;
@@ -102,7 +102,7 @@ pub async fn run(context: &Context) -> Result<Verified> {
         }
         faults = pass.faults;
         repaired += context.repair(&faults).await?;
-        failpoint::hold("repaired").await;
+        slowpoint::pass("repaired").await;
     }
     Err(Error::fatal(format!(
         "the ghost of {} differs again after every repair, at {}",
