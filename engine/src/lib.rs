@@ -33,6 +33,7 @@ pub mod preflight;
 mod processlist;
 pub mod reconcile;
 pub mod row_copy;
+mod server_run;
 pub mod session;
 pub mod table;
 pub mod throttle;

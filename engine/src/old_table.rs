@@ -25,6 +25,7 @@ use mysql_async::prelude::Queryable;
 
 use crate::binlog::OWN_COMMENT;
 use crate::cut_over::kill_query;
+use crate::failpoint::{self, Failpoint};
 use crate::ident::quoted_text;
 use crate::session::Upstream;
 use crate::{Error, Ident, Result, TableName, names, processlist};
@@ -42,9 +43,11 @@ pub async fn drop_old(upstream: &Upstream, source: &TableName) -> Result<()> {
     let mut conn = upstream.control().await?;
     let old = names::old(source);
     drop_table(&mut conn, &old).await?;
+    failpoint::hit(Failpoint::OldDropped);
     conn.disconnect().await?;
     for schema in [&old.schema, &names::ghost(source).schema] {
         remove_if_empty(upstream, schema).await?;
+        failpoint::hit(Failpoint::SchemaRemoved);
     }
     Ok(())
 }
@@ -80,6 +83,7 @@ pub async fn remove_if_empty(upstream: &Upstream, schema: &Ident) -> Result<()> 
         Err(error) if error.is_unknown_schema() => return Ok(()),
         other => other?,
     }
+    failpoint::hit(Failpoint::SentinelHeld);
     let mut dropper = upstream.control().await?;
     let dropped = drop_or_withdraw(&mut dropper, &mut control, &mut holder, schema).await;
     if !matches!(dropped, Ok(true)) {

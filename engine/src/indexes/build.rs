@@ -25,11 +25,12 @@ use super::choose::Deferred;
 use super::put_off::{add_statement, create_of};
 use crate::applier::ApplierHandle;
 use crate::error::DUPLICATE_ENTRY;
+use crate::failpoint::{self, Failpoint};
 use crate::plan::Plan;
 use crate::position::Position;
 use crate::session::Upstream;
 use crate::table::same_definition;
-use crate::{Error, Flavor, Result, failpoint};
+use crate::{Error, Flavor, Result};
 
 /// How often a build that met a value twice is tried.
 const TRIES: u32 = 5;
@@ -84,10 +85,12 @@ async fn attempt(work: &Build<'_>, conn: &mut Conn, missing: &[&str]) -> Result<
         paused = settle(work, conn) => paused?,
         Ok(_) = cancelled.wait_for(|cancelled| *cancelled) => return Err(given_up()),
     };
-    failpoint::hit("settled");
+    failpoint::hit(Failpoint::Settled);
     let statement = add_statement(work.plan.ghost_name(), missing, "INPLACE");
     tracing::info!(table = %work.plan.source_name(), indexes = missing.len(), "building indexes");
-    unless_cancelled(work, conn, &statement).await
+    unless_cancelled(work, conn, &statement).await?;
+    failpoint::hit(Failpoint::IndexesBuilt);
+    Ok(())
 }
 
 /// The applier stands still for as long as this lives.

@@ -16,6 +16,7 @@ mod rest;
 mod running;
 mod status;
 mod store;
+mod tidy;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -166,14 +167,21 @@ impl Engine {
         let running = Arc::new(Running::new(task.clone()));
         at_work.insert(task.source.clone(), Arc::clone(&running));
         drop(at_work);
-        self.spawn(Arc::clone(&running), None);
+        self.spawn(Arc::clone(&running));
         Place::Mine(running)
     }
 
     fn take_up(&self, record: Record) {
-        if record.phase == Phase::Swapped {
-            tokio::spawn(old_tables::clean_up(Arc::clone(&self.shared), record.into()));
-            return;
+        match record.phase {
+            Phase::Swapped | Phase::Done => {
+                tokio::spawn(old_tables::clean_up(Arc::clone(&self.shared), record.into()));
+                return;
+            }
+            Phase::Failed | Phase::Cancelled => {
+                tokio::spawn(tidy::later(Arc::clone(&self.shared), record.into()));
+                return;
+            }
+            _ => {}
         }
         let running = Arc::new(Running::from_record(&record));
         let taken = self
@@ -181,13 +189,13 @@ impl Engine {
             .at_work()
             .insert(record.task.source.clone(), Arc::clone(&running));
         debug_assert!(taken.is_none(), "resume runs before any client is served");
-        self.spawn(running, Some(record));
+        self.spawn(running);
     }
 
-    fn spawn(&self, running: Arc<Running>, record: Option<Record>) {
+    fn spawn(&self, running: Arc<Running>) {
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
-            let outcome = carry_out::carry_out(&shared, &running, record).await;
+            let outcome = carry_out::carry_out(&shared, &running).await;
             shared.at_work().remove(&running.task().source);
             running.end(outcome);
         });

@@ -17,16 +17,19 @@ use super::outcome::{Altered, Warning};
 use super::phase::{Event, Phase};
 use super::prepare::Prepared;
 use super::running::Running;
+use super::store::Store;
 use crate::applier::{self, ApplierHandle, Options};
 use crate::binlog::{StreamRequest, Streamer};
 use crate::checkpoint::{Checkpoint, Ledger};
 use crate::chunk::SizeLimits;
 use crate::cut_over::{self, Recorder};
+use crate::failpoint::{self, Failpoint};
 use crate::indexes::{self, Build, Deferred};
 use crate::plan::Plan;
 use crate::row_copy::{self, CopyReport, RowCopy};
+use crate::session::Upstream;
 use crate::verify::{self, Verified};
-use crate::{Error, Result, failpoint, throttle};
+use crate::{Error, Result, throttle};
 
 /// Chunks written at a time. Two keep two cores and the log's flushes busy; more only add to what the
 /// application waits behind.
@@ -41,11 +44,12 @@ const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 /// Carries a prepared migration to its swap.
 pub(super) async fn carry(
     shared: &Arc<Shared>,
+    upstream: Upstream,
     running: &Arc<Running>,
     prepared: Prepared,
 ) -> Result<Altered> {
     let _work = shared.rest.work().await;
-    let pipeline = Pipeline::start(shared, running, prepared).await?;
+    let pipeline = Pipeline::start(shared, upstream, running, prepared).await?;
     let result = pipeline.phases().await;
     let stream = pipeline.stream.clone();
     pipeline.stop().await;
@@ -58,6 +62,10 @@ pub(super) async fn carry(
 
 struct Pipeline {
     shared: Arc<Shared>,
+    /// The server, in one run of it.
+    upstream: Upstream,
+    /// Where checkpoints are written: to the same run of the server, which is the one they speak of.
+    checkpoints: Arc<Store>,
     running: Arc<Running>,
     plan: Arc<Plan>,
     deferred: Deferred,
@@ -68,7 +76,12 @@ struct Pipeline {
 }
 
 impl Pipeline {
-    async fn start(shared: &Arc<Shared>, running: &Arc<Running>, prepared: Prepared) -> Result<Self> {
+    async fn start(
+        shared: &Arc<Shared>,
+        upstream: Upstream,
+        running: &Arc<Running>,
+        prepared: Prepared,
+    ) -> Result<Self> {
         let Prepared {
             plan,
             start,
@@ -81,13 +94,13 @@ impl Pipeline {
             key: plan.key.clone(),
             start: start.clone(),
         };
-        let streamer = Streamer::open(&shared.upstream, request).await?;
+        let streamer = Streamer::open(&upstream, request).await?;
         let ledger = Ledger::start(&plan, frontier, Some(start));
         let (changes, received) = mpsc::channel(CHANNEL_ITEMS);
         let counters = Arc::clone(&running.counters);
         let applier = applier::start(
             Arc::clone(&plan),
-            shared.upstream.clone(),
+            upstream.clone(),
             received,
             Options::default(),
             ledger.clone(),
@@ -95,9 +108,9 @@ impl Pipeline {
         );
         let stream = StreamFailure::default();
         let following = follow(streamer, ledger.watermark(), changes, counters, stream.clone());
-        let throttling =
-            throttle::watch_reasons(shared.upstream.clone(), applier.clone(), running.throttle.clone());
-        let persisting = persist(Arc::clone(shared), Arc::clone(running), ledger.clone());
+        let throttling = throttle::watch_reasons(upstream.clone(), applier.clone(), running.throttle.clone());
+        let checkpoints = Arc::new(Store::new(upstream.clone()));
+        let persisting = persist(Arc::clone(&checkpoints), Arc::clone(running), ledger.clone());
         let tasks = [
             tokio::spawn(following).abort_handle(),
             tokio::spawn(throttling).abort_handle(),
@@ -105,6 +118,8 @@ impl Pipeline {
         ];
         Ok(Self {
             shared: Arc::clone(shared),
+            upstream,
+            checkpoints,
             running: Arc::clone(running),
             plan,
             deferred,
@@ -117,12 +132,12 @@ impl Pipeline {
 
     async fn phases(&self) -> Result<Altered> {
         let report = tokio::select! {
-            report = copy(&self.shared, &self.running, &self.plan, &self.ledger) => report?,
+            report = copy(&self.upstream, &self.running, &self.plan, &self.ledger) => report?,
             error = self.applier.failed() => return Err(error),
             error = self.shared.rest.asked() => return Err(error),
         };
         self.enter(Event::Copied).await?;
-        failpoint::hit("copied");
+        failpoint::hit(Failpoint::Copied);
         tokio::select! {
             built = self.build_indexes() => built?,
             error = self.applier.failed() => return Err(error),
@@ -130,18 +145,18 @@ impl Pipeline {
             error = self.shared.rest.asked() => return Err(error),
         }
         self.enter(Event::Indexed).await?;
-        failpoint::hit("indexed");
+        failpoint::hit(Failpoint::Indexed);
         let verified = tokio::select! {
-            verified = compare(&self.shared, &self.running, &self.plan, &self.applier) => verified?,
+            verified = compare(&self.upstream, &self.running, &self.plan, &self.applier) => verified?,
             error = self.applier.failed() => return Err(error),
             error = self.shared.rest.asked() => return Err(error),
         };
-        failpoint::hit("verified");
+        failpoint::hit(Failpoint::Verified);
         let altered = self.altered(report, &verified);
         self.running.advance(Event::Verified)?;
         self.swap(verified).await?;
         self.running.advance(Event::Swapped)?;
-        failpoint::hit("swapped");
+        failpoint::hit(Failpoint::Swapped);
         Ok(altered)
     }
 
@@ -149,7 +164,7 @@ impl Pipeline {
         indexes::build(Build {
             plan: &self.plan,
             deferred: &self.deferred,
-            upstream: &self.shared.upstream,
+            upstream: &self.upstream,
             applier: &self.applier,
             cancelled: self.running.cancelled(),
         })
@@ -165,7 +180,7 @@ impl Pipeline {
     async fn swap(&self, verified: Verified) -> Result<()> {
         let context = cut_over::Context {
             plan: Arc::clone(&self.plan),
-            upstream: self.shared.upstream.clone(),
+            upstream: self.upstream.clone(),
             follower: Arc::new(self.applier.clone()),
             gate: Arc::clone(&self.shared.gate),
             budget: cut_over::DEFAULT_BUDGET,
@@ -204,7 +219,7 @@ impl Pipeline {
         self.applier.stop().await;
         let checkpoint = self.ledger.checkpoint().borrow().clone();
         if let Some(checkpoint) = checkpoint.filter(|_| self.shared.rest.is_asked()) {
-            save(&self.shared, &self.running, &checkpoint).await;
+            save(&self.checkpoints, &self.running, &checkpoint).await;
             let (migration, rows) = (self.running.id(), self.running.counters.rows_copied.get());
             tracing::info!(migration, table = %self.plan.source_name(), rows, "the migration rests until alterego is started again");
         }
@@ -224,10 +239,15 @@ impl Recorder for Record {
     }
 }
 
-async fn copy(shared: &Shared, running: &Running, plan: &Arc<Plan>, ledger: &Ledger) -> Result<CopyReport> {
+async fn copy(
+    upstream: &Upstream,
+    running: &Running,
+    plan: &Arc<Plan>,
+    ledger: &Ledger,
+) -> Result<CopyReport> {
     row_copy::run(RowCopy {
         plan: Arc::clone(plan),
-        upstream: shared.upstream.clone(),
+        upstream: upstream.clone(),
         ledger: ledger.clone(),
         counters: Arc::clone(&running.counters),
         workers: COPY_WORKERS,
@@ -240,14 +260,14 @@ async fn copy(shared: &Shared, running: &Running, plan: &Arc<Plan>, ledger: &Led
 }
 
 async fn compare(
-    shared: &Shared,
+    upstream: &Upstream,
     running: &Running,
     plan: &Arc<Plan>,
     applier: &ApplierHandle,
 ) -> Result<Verified> {
     verify::run(&verify::Context {
         plan: Arc::clone(plan),
-        upstream: shared.upstream.clone(),
+        upstream: upstream.clone(),
         follower: Arc::new(applier.clone()),
         counters: Arc::clone(&running.counters),
         cancelled: running.cancelled(),
@@ -257,25 +277,25 @@ async fn compare(
 
 /// Writes the ledger's word to the state table, now and then. A checkpoint that cannot be written only means that
 /// a resumed migration begins at the one before.
-async fn persist(shared: Arc<Shared>, running: Arc<Running>, ledger: Ledger) {
+async fn persist(store: Arc<Store>, running: Arc<Running>, ledger: Ledger) {
     let mut checkpoints = ledger.checkpoint();
     while checkpoints.changed().await.is_ok() {
         let checkpoint = checkpoints.borrow_and_update().clone();
         if let Some(checkpoint) = checkpoint {
-            save(&shared, &running, &checkpoint).await;
-            failpoint::hit("checkpointed");
+            failpoint::hit(Failpoint::CheckpointDue);
+            save(&store, &running, &checkpoint).await;
+            failpoint::hit(Failpoint::Checkpointed);
         }
         tokio::time::sleep(CHECKPOINT_INTERVAL).await;
     }
 }
 
-async fn save(shared: &Shared, running: &Running, checkpoint: &Checkpoint) {
+async fn save(store: &Store, running: &Running, checkpoint: &Checkpoint) {
     let position = checkpoint.position.encode();
     let frontier = checkpoint.copied_through.encode();
     let counters = &running.counters;
     let (rows, changes) = (counters.rows_copied.get(), counters.changes_applied.get());
-    let saved = shared
-        .store
+    let saved = store
         .checkpoint(running.id(), &position, &frontier, rows, changes)
         .await;
     if let Err(error) = saved {
