@@ -107,7 +107,7 @@ impl Run {
             let death = Instant::now() + life;
             while kills_here == 0 || Instant::now() < death {
                 self.scene.road.follow(&self.scene.rig.proxy);
-                ensure!(!self.scene.rig.proxy.has_ended(), "the proxy ended by itself");
+                self.keep_a_proxy()?;
                 ensure!(Instant::now() < deadline, "the migration has no end");
                 if client.has_its_answer() && self.scene.has_done(number + 1).await? {
                     return Ok(());
@@ -126,6 +126,16 @@ impl Run {
             kills_here -= 1;
             self.kills_left -= 1;
         }
+    }
+
+    /// A proxy that finds no server when it starts ends, and whoever looks after it starts it again. No other ends by itself.
+    fn keep_a_proxy(&mut self) -> Result<()> {
+        let proxy = &mut self.scene.rig.proxy;
+        if !proxy.has_ended() {
+            return Ok(());
+        }
+        ensure!(proxy.listens().is_none(), "the proxy ended by itself");
+        self.scene.start_proxy("")
     }
 
     async fn phase(&self) -> Option<String> {
