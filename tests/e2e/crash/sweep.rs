@@ -127,15 +127,16 @@ fn together(flavor: Flavor, victim: Victim, steps_max: usize) -> Vec<Case> {
     let group = |step: &Failpoint| {
         let traits = traits(*step, victim, flavor);
         match *step {
-            // Who dies right after the RENAME does not come to the step after it.
+            // Who dies right after the RENAME does not come to the step after it, and a RENAME goes on without its proxy.
             Failpoint::Swapped => 0,
+            Failpoint::SentryDropped => 4,
             _ if traits.refused => 1,
             // Where rows are made wrong, nothing can be said of those that a crash makes wrong.
             _ if traits.needs_faults => 2,
             _ => 3,
         }
     };
-    let mut groups: [Vec<Failpoint>; 4] = Default::default();
+    let mut groups: [Vec<Failpoint>; 5] = Default::default();
     for step in existing(flavor, victim) {
         groups[group(&step)].push(step);
     }
