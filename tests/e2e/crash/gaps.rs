@@ -51,7 +51,7 @@ async fn write_on(root: &mut Conn, run: &str, transactions: u64) -> Result<()> {
 /// Begins the migration and kills the proxy where it has copied some chunks and said so.
 async fn killed_in_mid_copy(scene: &mut Scene) -> Result<Client> {
     scene.prepare(ROWS).await?;
-    scene.start_proxy("checkpointed:2")?;
+    scene.start_proxy("checkpointed")?;
     let client = begin(scene).await?;
     stopped(scene, "checkpointed").await?;
     ensure!(record(scene).await?.frontier.is_some(), "nothing is copied yet");
@@ -198,7 +198,7 @@ async fn a_log_begun_anew_and_grown_again_starts_the_copy_afresh(flavor: Flavor)
 async fn an_older_copy_of_the_server_is_gone_on_from(flavor: Flavor) -> Result<()> {
     let mut scene = Scene::start(flavor).await?;
     scene.prepare(ROWS).await?;
-    scene.start_proxy("checkpointed:2,indexed")?;
+    scene.start_proxy("checkpointed,indexed")?;
     let client = begin(&mut scene).await?;
     stopped(&mut scene, "checkpointed").await?;
     let copy = scene.rig.server.copy().await?;
@@ -279,7 +279,7 @@ async fn a_failover_and_back_lose_nothing(flavor: Flavor) -> Result<()> {
         )
         .await?;
     }
-    let mut proxy = Alterego::start(a, &[], &[("ALTEREGO_FAILPOINT", "checkpointed:2")]).await?;
+    let mut proxy = Alterego::start(a, &[], &[("ALTEREGO_FAILPOINT", "checkpointed")]).await?;
     let opts = OptsBuilder::from_opts(proxy.root_opts()).db_name(Some("app"));
     let client = tokio::spawn(async move { Conn::new(opts).await?.query_drop(ALTER).await });
     let mut from = a;
