@@ -129,8 +129,8 @@ struct Armed {
     countdown: AtomicU32,
 }
 
-/// Long enough for a signal to reach every thread.
-const SETTLING: Duration = Duration::from_millis(5);
+/// Where the system does not tell whether a signal has been taken: long enough for that, unless the machine is busy.
+const SETTLING: Duration = Duration::from_millis(100);
 
 static ARMED: OnceLock<Vec<Armed>> = OnceLock::new();
 
@@ -166,8 +166,22 @@ fn stop(point: Failpoint) {
     if let Err(error) = kill_process(getpid(), Signal::STOP) {
         tracing::error!(%error, "the failpoint does not stop the process");
     }
-    // The signal may go to another thread first; this one must not take a step until it has come here, too.
+    // The signal may go to another thread first, and that one may have to wait for a processor. This one must not take a
+    // step meanwhile. Once the signal is taken, by whichever thread, none comes back from the system any more.
+    while is_pending(Signal::STOP).unwrap_or_else(settled) {}
+}
+
+fn settled() -> bool {
     std::thread::sleep(SETTLING);
+    false
+}
+
+/// Whether a signal to the process has been taken by none of its threads yet.
+fn is_pending(signal: Signal) -> Option<bool> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let mask = status.lines().find_map(|line| line.strip_prefix("ShdPnd:"))?;
+    let mask = u64::from_str_radix(mask.trim(), 16).ok()?;
+    Some(mask & (1 << (signal.as_raw() - 1)) != 0)
 }
 
 #[cfg(test)]
@@ -180,6 +194,12 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), Failpoint::ALL.len());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_system_tells_whether_a_signal_is_pending() {
+        assert_eq!(is_pending(Signal::STOP), Some(false));
     }
 
     #[test]
