@@ -19,6 +19,10 @@ use super::writers::Transaction;
 /// Before somebody who is away is tried again.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// Between two transactions of a writer. Without it few writers take a small machine whole, and what they write to dies
+/// and comes back the more seldom.
+const BREATH: Duration = Duration::from_millis(4);
+
 /// Where to connect, which changes when a proxy is started again.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Road(Arc<RwLock<Option<Opts>>>);
@@ -159,7 +163,10 @@ impl Writer {
         while let Some(mut conn) = self.road.connect("app", &self.stop).await {
             while !self.stop.load(Ordering::SeqCst) {
                 match self.write(&mut conn).await {
-                    Ok(()) => drop(self.committed.fetch_add(1, Ordering::SeqCst)),
+                    Ok(()) => {
+                        self.committed.fetch_add(1, Ordering::SeqCst);
+                        tokio::time::sleep(BREATH).await;
+                    }
                     Err((error, _)) if is_lost(&error) => break,
                     Err((error, statement)) => {
                         return Err(error).with_context(|| format!("a writer's `{statement}`"));
