@@ -217,14 +217,25 @@ async fn an_older_copy_of_the_server_is_gone_on_from(flavor: Flavor) -> Result<(
 async fn an_older_copy_with_a_newer_record_names_what_is_missing(flavor: Flavor) -> Result<()> {
     let mut scene = Scene::start(flavor).await?;
     scene.prepare(ROWS).await?;
-    scene.start_proxy("checkpointed,indexed")?;
+    // The copy comes to this row and waits, so that there is time for another checkpoint.
+    let mut holder = scene.rig.direct("").await?;
+    holder.query_drop("BEGIN").await?;
+    holder
+        .query_drop("SELECT * FROM app.t WHERE id=50000 FOR UPDATE")
+        .await?;
+    scene.start_proxy("checkpointed")?;
     let client = begin(&mut scene).await?;
     stopped(&mut scene, "checkpointed").await?;
+    let copied = end_of_log(&scene).await?;
     let copy = scene.rig.server.copy().await?;
     scene.rig.proxy.signal("CONT")?;
     write(&scene, "lost with the server", 50).await?;
-    stopped(&mut scene, "indexed").await?;
-    let newer = record(&scene).await?;
+    let newer = eventually("a checkpoint speaks of what is lost", async || {
+        let saved = record(&scene).await?;
+        Ok((place(&saved)? > copied).then_some(saved))
+    })
+    .await
+    .map_err(|error| scene.rig.explain(error))?;
     scene.rig.proxy.kill9();
     scene.road.follow_nobody();
     scene.rig.server.put_back(&copy).await?;
@@ -240,6 +251,23 @@ async fn an_older_copy_with_a_newer_record_names_what_is_missing(flavor: Flavor)
             "has not reached the transactions",
         ],
     )
+}
+
+/// A place in the binary log: the file, all of whose names are as long, and the offset.
+type Place = (String, u64);
+
+async fn end_of_log(scene: &Scene) -> Result<Place> {
+    let mut root = scene.rig.direct("").await?;
+    let rows: Vec<mysql_async::Row> = root.query("SHOW BINARY LOGS").await?;
+    let last = rows.last().context("no log")?;
+    last.get(0).zip(last.get(1)).context("not a log")
+}
+
+fn place(saved: &Saved) -> Result<Place> {
+    let position = saved.position.as_deref().context("no checkpoint")?;
+    let (offset, rest) = position.split_once('|').context("not a position")?;
+    let (_, file) = rest.rsplit_once('|').context("not a position")?;
+    Ok((file.to_owned(), offset.parse()?))
 }
 
 /// The proxy lives on, has verified everything, and finds a server that has as many transactions as before, but others.

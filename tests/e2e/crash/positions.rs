@@ -99,9 +99,10 @@ async fn the_proxy_dies_while_one_row_is_locked(flavor: Flavor) -> Result<()> {
     holder
         .query_drop("SELECT * FROM app.t WHERE id=50 FOR UPDATE")
         .await?;
+    // So few that no server looks through the whole table for them, past the locked row.
     both(
         &mut root,
-        "UPDATE {} SET pad='a burst' WHERE code BETWEEN 2000 AND 6000",
+        "UPDATE {} SET pad='a burst' WHERE id BETWEEN 20000 AND 28000",
     )
     .await?;
     scene.rig.proxy.signal("CONT")?;
@@ -109,7 +110,7 @@ async fn the_proxy_dies_while_one_row_is_locked(flavor: Flavor) -> Result<()> {
         let sql = "SELECT COUNT(*) FROM app__ghost.t WHERE pad='a burst'";
         let applied: Option<u64> = root.query_first(sql).await?;
         both(&mut root, "UPDATE {} SET pad='a drop' WHERE id=60").await?;
-        Ok((applied == Some(4001)).then_some(()))
+        Ok((applied == Some(801)).then_some(()))
     })
     .await
     .map_err(|error| scene.rig.explain(error))?;
