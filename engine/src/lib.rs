@@ -35,6 +35,7 @@ pub mod reconcile;
 pub mod row_copy;
 mod server_run;
 pub mod session;
+mod slowpoint;
 pub mod table;
 pub mod throttle;
 pub mod verify;

@@ -32,7 +32,10 @@ use crate::session::Upstream;
 use crate::table::same_definition;
 use crate::{Error, Flavor, Result};
 
-/// How often a build that met a value twice is tried.
+/// There is an index of that name.
+const DUPLICATE_KEY_NAME: u16 = 1061;
+
+/// How often a build that met a value twice, or another one, is tried.
 const TRIES: u32 = 5;
 
 /// How long the applier may take to catch up before it stands still. A row that is locked for longer is taken out.
@@ -66,6 +69,10 @@ pub(crate) async fn build(work: Build<'_>) -> Result<()> {
         match attempt(&work, &mut conn, &missing).await {
             Err(Error::Answer(error)) if error.code == DUPLICATE_ENTRY && tries < TRIES => {
                 tracing::debug!(%error, "an index met a row on the move");
+            }
+            Err(Error::Answer(error)) if error.code == DUPLICATE_KEY_NAME && tries < TRIES => {
+                // A process that died had sent the same statement.
+                tracing::debug!(%error, "an index has been built by another session");
             }
             // What was collected meanwhile is brought in first: verification would find each of these rows amiss.
             other => {

@@ -108,7 +108,10 @@ fn may_try_again(error: &Error) -> bool {
 /// Waits for a server that is away, however long it is; whether it was.
 async fn was_away(shared: &Shared, running: &Running) -> bool {
     let mut away = false;
-    while let Err(error) = shared.store.record(running.id()).await {
+    // What the server says of the statement itself is for the next attempt to hear.
+    while let Err(error @ (Error::Transient(_) | Error::OutcomeUnknown(_))) =
+        shared.store.record(running.id()).await
+    {
         if !away {
             tracing::warn!(migration = running.id(), %error, "the state table cannot be read; waiting for the server");
         }
@@ -120,9 +123,12 @@ async fn was_away(shared: &Shared, running: &Running) -> bool {
 
 async fn attempt(shared: &Arc<Shared>, running: &Arc<Running>) -> Result<End> {
     let mut ownership = own(shared, running).await?;
-    let result = tokio::select! {
-        result = owned_attempt(shared, running) => result,
-        never = ownership.keep() => match never {},
+    let result = match until_nothing_runs(running, &mut ownership).await {
+        Err(error) => Err(error),
+        Ok(()) => tokio::select! {
+            result = owned_attempt(shared, running) => result,
+            never = ownership.keep() => match never {},
+        },
     };
     ownership.release().await;
     result
@@ -174,6 +180,24 @@ async fn own(shared: &Shared, running: &Running) -> Result<Ownership> {
     }
 }
 
+/// Waits for what an earlier owner has begun and the server still works on: the build of an index may take long.
+async fn until_nothing_runs(running: &Running, ownership: &mut Ownership) -> Result<()> {
+    let mut told = false;
+    while ownership.inherits_a_statement(&running.task().source).await? {
+        if *running.cancelled().borrow() {
+            return Err(Error::fatal(
+                "cancelled while the server was at work on an earlier attempt's statement",
+            ));
+        }
+        if !told {
+            tracing::info!(migration = running.id(), table = %running.task().source, "the server is still at work on a statement of an earlier attempt; waiting for it");
+            told = true;
+        }
+        tokio::time::sleep(OWNER_INTERVAL).await;
+    }
+    Ok(())
+}
+
 /// After the swap: the phase is recorded, and the replaced table dropped when its time has come.
 async fn swapped(shared: &Arc<Shared>, running: &Arc<Running>) {
     // An error cannot be answered any more. The record then still says `cutting over`, and whoever resumes it
@@ -190,7 +214,7 @@ async fn swapped(shared: &Arc<Shared>, running: &Arc<Running>) {
     let (shared, running) = (Arc::clone(shared), Arc::clone(running));
     tokio::spawn(async move {
         // Without the replaced table nothing would tell the next process that the tables are swapped.
-        while recorded.is_err() {
+        while recorded.is_err() && !has_no_records(&shared).await {
             tokio::time::sleep(FIRST_PAUSE).await;
             recorded = record_swap(&shared, &running).await;
         }
@@ -268,6 +292,7 @@ async fn record_end(shared: &Shared, running: &Running, phase: Phase, message: &
                 failpoint::hit(Failpoint::EndRecorded);
                 return Ok(());
             }
+            Err(_) if has_no_records(shared).await => return Ok(()),
             Err(error) if began.elapsed() > LONGEST_SILENCE => return Err(error),
             Err(error) => {
                 tracing::warn!(migration = running.id(), %error, "the end of the migration is not recorded yet");
@@ -276,6 +301,11 @@ async fn record_end(shared: &Shared, running: &Running, phase: Phase, message: &
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+}
+
+/// Whether somebody has removed the state table: then there is no record that could be taken up.
+async fn has_no_records(shared: &Shared) -> bool {
+    matches!(shared.store.is_installed().await, Ok(false))
 }
 
 /// 1105, the server's own number for what it has no number for.

@@ -15,7 +15,7 @@ use super::Shared;
 use super::follow::{CHANNEL_ITEMS, StreamFailure, follow};
 use super::outcome::{Altered, Warning};
 use super::phase::{Event, Phase};
-use super::prepare::Prepared;
+use super::prepare::{self, Prepared};
 use super::running::Running;
 use super::store::Store;
 use crate::applier::{self, ApplierHandle, Options};
@@ -29,7 +29,7 @@ use crate::plan::Plan;
 use crate::row_copy::{self, CopyReport, RowCopy};
 use crate::session::Upstream;
 use crate::verify::{self, Verified};
-use crate::{Error, Result, throttle};
+use crate::{Error, Result, slowpoint, throttle};
 
 /// Chunks written at a time. Two keep two cores and the log's flushes busy; more only add to what the
 /// application waits behind.
@@ -41,6 +41,9 @@ const MAX_WARNINGS: usize = 1024;
 /// How often a checkpoint is persisted, if there is a new one.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long the stream may take to come to a change of the tables that has been noticed otherwise.
+const STREAM_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Carries a prepared migration to its swap.
 pub(super) async fn carry(
     shared: &Arc<Shared>,
@@ -50,7 +53,10 @@ pub(super) async fn carry(
 ) -> Result<Altered> {
     let _work = shared.rest.work().await;
     let pipeline = Pipeline::start(shared, upstream, running, prepared).await?;
-    let result = pipeline.phases().await;
+    let result = match pipeline.phases().await {
+        Err(error @ (Error::Answer(_) | Error::Fatal(_))) => Err(pipeline.or_interference(error).await),
+        other => other,
+    };
     let stream = pipeline.stream.clone();
     pipeline.stop().await;
     // An ended stream ends the applier, and that is what everybody else hears of; why, the stream has said.
@@ -64,8 +70,8 @@ struct Pipeline {
     shared: Arc<Shared>,
     /// The server, in one run of it.
     upstream: Upstream,
-    /// Where checkpoints are written: to the same run of the server, which is the one they speak of.
-    checkpoints: Arc<Store>,
+    /// Where the record is: in the same run of the server, which is the one that it speaks of.
+    store: Arc<Store>,
     running: Arc<Running>,
     plan: Arc<Plan>,
     deferred: Deferred,
@@ -109,8 +115,8 @@ impl Pipeline {
         let stream = StreamFailure::default();
         let following = follow(streamer, ledger.watermark(), changes, counters, stream.clone());
         let throttling = throttle::watch_reasons(upstream.clone(), applier.clone(), running.throttle.clone());
-        let checkpoints = Arc::new(Store::new(upstream.clone()));
-        let persisting = persist(Arc::clone(&checkpoints), Arc::clone(running), ledger.clone());
+        let store = Arc::new(Store::new(upstream.clone()));
+        let persisting = persist(Arc::clone(&store), Arc::clone(running), ledger.clone());
         let tasks = [
             tokio::spawn(following).abort_handle(),
             tokio::spawn(throttling).abort_handle(),
@@ -119,7 +125,7 @@ impl Pipeline {
         Ok(Self {
             shared: Arc::clone(shared),
             upstream,
-            checkpoints,
+            store,
             running: Arc::clone(running),
             plan,
             deferred,
@@ -174,7 +180,7 @@ impl Pipeline {
     async fn enter(&self, event: Event) -> Result<()> {
         let phase = self.running.advance(event)?;
         tracing::info!(migration = self.running.id(), table = %self.plan.source_name(), %phase, "next phase");
-        self.shared.store.enter(self.running.id(), phase, None).await
+        self.store.go_on(self.running.id(), phase).await
     }
 
     async fn swap(&self, verified: Verified) -> Result<()> {
@@ -185,7 +191,7 @@ impl Pipeline {
             gate: Arc::clone(&self.shared.gate),
             budget: cut_over::DEFAULT_BUDGET,
             recorder: Arc::new(Record {
-                shared: Arc::clone(&self.shared),
+                store: Arc::clone(&self.store),
                 id: self.running.id(),
             }),
             cancelled: self.running.cancelled(),
@@ -214,12 +220,27 @@ impl Pipeline {
         }
     }
 
+    /// The error, or that somebody else has changed the tables: then a statement of ours was refused for that, and its error
+    /// is no answer to the client's. The stream knows what was done to them, and may not have come there yet.
+    async fn or_interference(&self, error: Error) -> Error {
+        let Ok(false) = prepare::still_stand(&self.upstream, &self.plan).await else {
+            return error;
+        };
+        match tokio::time::timeout(STREAM_PATIENCE, self.applier.failed()).await {
+            // Not an answer, so that the stream's own words are told instead.
+            Ok(heard) => Error::fatal(heard.to_string()),
+            Err(_) => Error::fatal(format!(
+                "the tables were changed by somebody else, and then: {error}"
+            )),
+        }
+    }
+
     async fn stop(self) {
         self.tasks.iter().for_each(AbortHandle::abort);
         self.applier.stop().await;
         let checkpoint = self.ledger.checkpoint().borrow().clone();
         if let Some(checkpoint) = checkpoint.filter(|_| self.shared.rest.is_asked()) {
-            save(&self.checkpoints, &self.running, &checkpoint).await;
+            save(&self.store, &self.running, &checkpoint).await;
             let (migration, rows) = (self.running.id(), self.running.counters.rows_copied.get());
             tracing::info!(migration, table = %self.plan.source_name(), rows, "the migration rests until alterego is started again");
         }
@@ -228,14 +249,14 @@ impl Pipeline {
 
 /// Persists each step of the cut-over that a crash must find recorded.
 struct Record {
-    shared: Arc<Shared>,
+    store: Arc<Store>,
     id: u64,
 }
 
 #[async_trait::async_trait]
 impl Recorder for Record {
     async fn cutting_over(&self) -> Result<()> {
-        self.shared.store.enter(self.id, Phase::CuttingOver, None).await
+        self.store.go_on(self.id, Phase::CuttingOver).await
     }
 }
 
@@ -265,6 +286,7 @@ async fn compare(
     plan: &Arc<Plan>,
     applier: &ApplierHandle,
 ) -> Result<Verified> {
+    slowpoint::pass("verifying").await;
     verify::run(&verify::Context {
         plan: Arc::clone(plan),
         upstream: upstream.clone(),

@@ -189,7 +189,19 @@ fn altered_before(record: &Record) -> Altered {
 }
 
 /// Whether the ghost has the source's name, after completing what a crash of the server left half done.
+///
+/// The process that tried the swap is gone, but its session may not be yet, and its RENAME may be on its way. The look
+/// waits behind the locks of that session: it gets past them when the session has ended, with or without a swap.
 async fn is_swapped(conn: &mut Conn, source: &TableName) -> Result<bool> {
+    match conn
+        .query_drop(format!("SELECT 1 FROM {source} LIMIT 0"))
+        .await
+        .map_err(Error::from)
+    {
+        // Not there: then a crash of the server has left the swap half done.
+        Ok(()) | Err(Error::Answer(_)) => {}
+        Err(error) => return Err(error),
+    }
     match cut_over::look(conn, source).await? {
         Where::Swapped => Ok(true),
         Where::Halfway => {
@@ -259,6 +271,19 @@ fn understood(task: &Task, flavor: Flavor) -> Result<Statement> {
         NotOurs::Native(refusal) => Error::Refused(refusal),
         NotOurs::Unrelated => Error::refused("it is no change of a table"),
     })
+}
+
+/// Whether source and ghost are there with the columns they are known by.
+pub(super) async fn still_stand(upstream: &Upstream, plan: &Plan) -> Result<bool> {
+    let mut conn = upstream.control().await?;
+    for known in [&plan.source, &plan.ghost] {
+        match Table::load(&mut conn, &known.name).await {
+            Ok(now) if now.columns == known.columns => {}
+            Ok(_) | Err(Error::Answer(_) | Error::Refused(_)) => return Ok(false),
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(true)
 }
 
 async fn still_defined(conn: &mut Conn, source: &Table) -> Result<()> {

@@ -18,7 +18,7 @@ use crate::key::Key;
 use crate::plan::Plan;
 use crate::reconcile::{Backoff, Warning, Worker, Written};
 use crate::session::Upstream;
-use crate::{Error, Result};
+use crate::{Error, Result, slowpoint};
 
 /// How long chunks in flight may take to finish once the copy is cancelled.
 const GRACE: Duration = Duration::from_secs(2);
@@ -139,6 +139,7 @@ impl Dispatcher {
         self.copy.ledger.watermark().dispatch(chunk.through());
         failpoint::hit(Failpoint::ChunkDispatched);
         self.busy.spawn(async move {
+            slowpoint::pass("chunk_dispatched").await;
             let outcome = worker.range(chunk.range()).await;
             Finished {
                 worker,
