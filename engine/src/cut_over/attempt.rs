@@ -189,7 +189,11 @@ impl<'a> Attempt<'a> {
 async fn what_happened(context: &Context, ids: &[u32], why: Error) -> Result<Option<String>> {
     for _ in 0..MAX_QUESTIONS {
         match end_and_look(context, ids).await {
-            Ok(Where::Swapped) => return Ok(None),
+            Ok(Where::Swapped) => {
+                // RENAME has taken longer than the budget, or its answer was lost.
+                failpoint::hit(Failpoint::Renamed);
+                return Ok(None);
+            }
             Ok(Where::NotSwapped) => return put_off_or_fail(why),
             Ok(other) => {
                 return Err(Error::OutcomeUnknown(format!(
