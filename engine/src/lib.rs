@@ -34,6 +34,7 @@ pub mod preflight;
 mod processlist;
 pub mod reconcile;
 pub mod row_copy;
+mod server_run;
 pub mod session;
 mod slowpoint;
 pub mod table;

@@ -27,6 +27,7 @@ use rand::RngExt;
 
 use crate::binlog::OWN_COMMENT;
 use crate::cut_over::kill_query;
+use crate::failpoint::{self, Failpoint};
 use crate::ident::quoted_text;
 use crate::session::Upstream;
 use crate::{Error, Ident, Result, TableName, names, processlist};
@@ -48,9 +49,11 @@ pub async fn drop_old(upstream: &Upstream, source: &TableName) -> Result<()> {
     let mut conn = upstream.control().await?;
     let old = names::old(source);
     drop_table(&mut conn, &old).await?;
+    failpoint::hit(Failpoint::OldDropped);
     conn.disconnect().await?;
     for schema in [&old.schema, &names::ghost(source).schema] {
         remove_if_empty(upstream, schema).await?;
+        failpoint::hit(Failpoint::SchemaRemoved);
     }
     Ok(())
 }
@@ -100,6 +103,7 @@ async fn try_to_remove(upstream: &Upstream, schema: &Ident) -> Result<bool> {
         Err(error) if error.is_unknown_schema() => return Ok(true),
         other => other?,
     }
+    failpoint::hit(Failpoint::SentinelHeld);
     let mut dropper = upstream.control().await?;
     let dropped = drop_or_withdraw(&mut dropper, &mut control, &mut holder, schema).await;
     if !matches!(dropped, Ok(true)) {

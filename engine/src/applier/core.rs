@@ -14,9 +14,10 @@ use crate::binlog::StreamItem;
 use crate::checkpoint::Ledger;
 use crate::chunk::ChunkSizer;
 use crate::counters::Counters;
+use crate::failpoint::{self, Failpoint};
 use crate::key::Key;
 use crate::position::Position;
-use crate::{Error, Result, failpoint};
+use crate::{Error, Result};
 
 /// How many items are taken from the stream at once.
 const ITEMS_AT_ONCE: usize = 1024;
@@ -151,7 +152,7 @@ impl Core {
         self.waiting -= usize::from(batch.wait);
         match outcome {
             Ok(locked) => {
-                failpoint::hit("applier_batch_committed");
+                failpoint::hit(Failpoint::BatchCommitted);
                 self.count(&batch, locked.len());
                 self.learn(&batch, took);
                 self.changes.done(batch, &locked);
@@ -222,6 +223,7 @@ impl Core {
                 .applied
                 .send_replace(Some(fact.clone().into_position()));
             self.ledger.applied_through(fact).await;
+            failpoint::hit(Failpoint::PositionPassed);
         }
         for reply in passed.replies {
             // Whoever asked may have gone.
@@ -247,6 +249,7 @@ impl Core {
             let Some(batch) = batch else {
                 return;
             };
+            failpoint::hit(Failpoint::BatchTaken);
             let hand = self.idle.pop().and_then(|number| self.hands.get(number));
             self.waiting += usize::from(batch.wait);
             let handed = match hand {

@@ -13,7 +13,7 @@ use super::{
     rivals,
 };
 use crate::binlog::OWN_COMMENT;
-use crate::failpoint;
+use crate::failpoint::{self, Failpoint};
 use crate::ident::quoted_text;
 use crate::position::Position;
 use crate::{Error, Flavor, Ident, Result, TableName, names};
@@ -68,6 +68,7 @@ impl<'a> Attempt<'a> {
         auto_increment::carry_over(&mut self.sessions.lock, &context.plan).await?;
         let gate = gate.close();
         let began = Instant::now();
+        failpoint::hit(Failpoint::GateClosed);
         let deadline = Deadline::from_std(began + context.budget);
         let settled = match self.swap_by(deadline, gate.as_ref(), attempts).await {
             Ok(()) => Ok(None),
@@ -159,7 +160,6 @@ impl<'a> Attempt<'a> {
             Flavor::MySql => self.rename_here(deadline).await?,
             Flavor::MariaDb => self.rename_there(deadline).await?,
         }
-        failpoint::hit("cut_over_renamed");
         Ok(())
     }
 
@@ -169,7 +169,7 @@ impl<'a> Attempt<'a> {
         let flavor = self.context.upstream.flavor();
         let source = plan.source_name();
         let Sessions { lock, control, .. } = &mut self.sessions;
-        failpoint::hit("cut_over_locked");
+        failpoint::hit(Failpoint::TablesLocked);
         let end = Position::current(control, flavor).await?;
         let drained = match self.context.follower.drain_on(lock, &end).await {
             Ok(drained) => drained,
@@ -178,7 +178,7 @@ impl<'a> Attempt<'a> {
                 return Err(error);
             }
         };
-        failpoint::hit("cut_over_drained");
+        failpoint::hit(Failpoint::Drained);
         tracing::debug!(table = %source, drained, "everything is applied under the locks");
         auto_increment::carry_over(lock, plan).await?;
         prove_locked(lock, source).await
@@ -187,12 +187,13 @@ impl<'a> Attempt<'a> {
     /// MySQL: the session that holds the locks renames.
     async fn rename_here(&mut self, deadline: Deadline) -> Result<()> {
         let sql = rename_sql(self.context.plan.source_name());
-        failpoint::hit("cut_over_before_rename");
+        failpoint::hit(Failpoint::RenameDue);
         let lock = &mut self.sessions.lock;
         match tokio::time::timeout_at(deadline, lock.query_drop(sql)).await {
             Ok(renamed) => renamed?,
             Err(_) => return Err(over_budget("RENAME")),
         }
+        failpoint::hit(Failpoint::Renamed);
         // The swap has happened. Should this fail, the end of the session gives the locks back.
         let _ = lock.query_drop("UNLOCK TABLES").await;
         Ok(())
@@ -221,15 +222,18 @@ impl<'a> Attempt<'a> {
                 sessions::kill(control, rename_id).await?;
                 return Err(error);
             }
-            failpoint::hit("cut_over_before_rename");
+            failpoint::hit(Failpoint::RenameDue);
             lock.query_drop(format!("DROP TABLE {} {OWN_COMMENT}", names::old(source)))
                 .await?;
+            failpoint::hit(Failpoint::SentryDropped);
             // From here on the RENAME goes on however this session ends, and rightly so.
             Ok(lock.query_drop("UNLOCK TABLES").await?)
         };
         let (renamed, released) = join(rename.query_drop(sql), release).await;
         released?;
-        Ok(renamed?)
+        renamed?;
+        failpoint::hit(Failpoint::Renamed);
+        Ok(())
     }
 }
 
@@ -237,7 +241,11 @@ impl<'a> Attempt<'a> {
 async fn what_happened(context: &Context, ids: &[u32], why: Error) -> Result<Option<String>> {
     for _ in 0..MAX_QUESTIONS {
         match end_and_look(context, ids).await {
-            Ok(Where::Swapped) => return Ok(None),
+            Ok(Where::Swapped) => {
+                // RENAME has taken longer than the budget, or its answer was lost.
+                failpoint::hit(Failpoint::Renamed);
+                return Ok(None);
+            }
             Ok(Where::NotSwapped) => return put_off_or_fail(why),
             Ok(other) => {
                 return Err(Error::OutcomeUnknown(format!(
@@ -253,7 +261,8 @@ async fn what_happened(context: &Context, ids: &[u32], why: Error) -> Result<Opt
 }
 
 async fn end_and_look(context: &Context, ids: &[u32]) -> Result<Where> {
-    let mut control = context.upstream.control().await?;
+    // The server may have been started again: what it did with the RENAME is asked all the same.
+    let mut control = context.upstream.in_any_run().control().await?;
     // After a restart of the server these ids could be another's, but then ours are gone, too.
     if ids.iter().all(|id| *id < control.id()) {
         sessions::end(&mut control, ids).await?;

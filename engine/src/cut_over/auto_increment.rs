@@ -7,6 +7,7 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
 use crate::binlog::OWN_COMMENT;
+use crate::failpoint::{self, Failpoint};
 use crate::ident::quoted_text;
 use crate::plan::Plan;
 use crate::{Result, TableName};
@@ -25,7 +26,9 @@ pub(super) async fn carry_over(conn: &mut Conn, plan: &Plan) -> Result<()> {
                 "ALTER TABLE {} AUTO_INCREMENT={source} {OWN_COMMENT}",
                 plan.ghost_name()
             );
-            Ok(conn.query_drop(sql).await?)
+            conn.query_drop(sql).await?;
+            failpoint::hit(Failpoint::CounterRaised);
+            Ok(())
         }
         _ => Ok(()),
     }

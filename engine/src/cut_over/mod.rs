@@ -43,6 +43,7 @@ use tokio::sync::watch;
 use self::attempt::Attempt;
 use self::look::SENTRY_COMMENT;
 use crate::binlog::OWN_COMMENT;
+use crate::failpoint::{self, Failpoint};
 use crate::follower::Follower;
 use crate::old_table::drop_table;
 use crate::plan::Plan;
@@ -51,7 +52,7 @@ use crate::verify::{Verified, interrupted};
 use crate::{Error, Flavor, Result, TableName, names, slowpoint};
 
 pub use gate::{ClosedGate, NoGate, TrafficGate, WatchedGate};
-pub use look::{Where, finish, leftover, look};
+pub use look::{Where, finish, leftover, look, remove_sentry};
 pub(crate) use sessions::kill_query;
 
 /// The longest pause of the application in one attempt, unless configured otherwise.
@@ -187,7 +188,9 @@ impl Context {
             }
             other => other.map_err(refused)?,
         }
+        failpoint::hit(Failpoint::RoomMade);
         self.recorder.cutting_over().await?;
+        failpoint::hit(Failpoint::CutOverRecorded);
         attempt.run(gate, attempts).await
     }
 

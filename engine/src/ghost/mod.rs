@@ -16,6 +16,7 @@ use mysql_async::prelude::Queryable;
 
 use crate::alter::Statement;
 use crate::binlog::OWN_COMMENT;
+use crate::failpoint::{self, Failpoint};
 use crate::plan::Plan;
 use crate::preflight::Checked;
 use crate::reconcile::Turns;
@@ -69,6 +70,7 @@ async fn build_from_scratch(
 ) -> Result<Plan> {
     let name = names::ghost(&source.name);
     definition::create(conn, upstream.flavor(), source, &name).await?;
+    failpoint::hit(Failpoint::GhostCreated);
     let altered = definition::alter(upstream, statement, &name, settings).await?;
     describe(conn, source, statement, settings, altered).await
 }

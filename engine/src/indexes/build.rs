@@ -25,13 +25,17 @@ use super::choose::Deferred;
 use super::put_off::{add_statement, create_of};
 use crate::applier::ApplierHandle;
 use crate::error::DUPLICATE_ENTRY;
+use crate::failpoint::{self, Failpoint};
 use crate::plan::Plan;
 use crate::position::Position;
 use crate::session::Upstream;
 use crate::table::same_definition;
-use crate::{Error, Flavor, Result, failpoint};
+use crate::{Error, Flavor, Result};
 
-/// How often a build that met a value twice is tried.
+/// There is an index of that name.
+const DUPLICATE_KEY_NAME: u16 = 1061;
+
+/// How often a build that met a value twice, or another one, is tried.
 const TRIES: u32 = 5;
 
 /// How long the applier may take to catch up before it stands still. A row that is locked for longer is taken out.
@@ -66,6 +70,10 @@ pub(crate) async fn build(work: Build<'_>) -> Result<()> {
             Err(Error::Answer(error)) if error.code == DUPLICATE_ENTRY && tries < TRIES => {
                 tracing::debug!(%error, "an index met a row on the move");
             }
+            Err(Error::Answer(error)) if error.code == DUPLICATE_KEY_NAME && tries < TRIES => {
+                // A process that died had sent the same statement.
+                tracing::debug!(%error, "an index has been built by another session");
+            }
             // What was collected meanwhile is brought in first: verification would find each of these rows amiss.
             other => {
                 other?;
@@ -88,10 +96,12 @@ async fn attempt(work: &Build<'_>, conn: &mut Conn, missing: &[&str]) -> Result<
         paused = settle(work, conn) => paused?,
         Ok(_) = cancelled.wait_for(|cancelled| *cancelled) => return Err(given_up()),
     };
-    failpoint::hit("settled");
+    failpoint::hit(Failpoint::Settled);
     let statement = add_statement(work.plan.ghost_name(), missing, "INPLACE");
     tracing::info!(table = %work.plan.source_name(), indexes = missing.len(), "building indexes");
-    unless_cancelled(work, conn, &statement).await
+    unless_cancelled(work, conn, &statement).await?;
+    failpoint::hit(Failpoint::IndexesBuilt);
+    Ok(())
 }
 
 /// The applier stands still for as long as this lives.

@@ -16,6 +16,7 @@ mod rest;
 mod running;
 mod status;
 mod store;
+mod tidy;
 mod turns;
 
 use std::collections::HashMap;
@@ -259,13 +260,20 @@ impl Engine {
     }
 
     fn take_up(&self, record: Record) {
-        if record.phase == Phase::Swapped {
-            tokio::spawn(old_tables::clean_up(Arc::clone(&self.shared), record.into()));
-            return;
+        match record.phase {
+            Phase::Swapped | Phase::Done => {
+                tokio::spawn(old_tables::clean_up(Arc::clone(&self.shared), record.into()));
+                return;
+            }
+            Phase::Failed | Phase::Cancelled => {
+                tokio::spawn(tidy::later(Arc::clone(&self.shared), record.into()));
+                return;
+            }
+            _ => {}
         }
         let running = Running::from_record(&record);
         match self.shared.turns.take_now(&record.task.source) {
-            Some(turn) => drop(self.begin_with(running, turn, Some(record))),
+            Some(turn) => drop(self.begin(running, turn)),
             // Only what ended in a defect leaves two records of one table.
             None => {
                 tracing::error!(migration = record.id, table = %record.task.source, "a second unfinished migration of the table is not taken up")
@@ -274,17 +282,13 @@ impl Engine {
     }
 
     fn begin(&self, running: Running, turn: Turn) -> Arc<Running> {
-        self.begin_with(running, turn, None)
-    }
-
-    fn begin_with(&self, running: Running, turn: Turn, record: Option<Record>) -> Arc<Running> {
         let running = Arc::new(running);
         let source = running.task().source.clone();
         self.shared.at_work().insert(source, Arc::clone(&running));
         self.shared.begun.notify_waiters();
         let (shared, work) = (Arc::clone(&self.shared), Arc::clone(&running));
         tokio::spawn(async move {
-            let outcome = carry_out::carry_out(&shared, &work, record).await;
+            let outcome = carry_out::carry_out(&shared, &work).await;
             shared.at_work().remove(&work.task().source);
             work.end(outcome);
             drop(turn);

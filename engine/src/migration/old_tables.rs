@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::Shared;
 use super::phase::Phase;
 use super::store::Record;
+use crate::failpoint::{self, Failpoint};
 use crate::{Result, TableName, names, old_table};
 
 /// A replaced table that is to be dropped.
@@ -62,6 +63,7 @@ async fn drop_it(shared: &Shared, leftover: &Leftover) -> Result<()> {
     if !recorded || !shared.store.replaced_since(leftover.id, &leftover.source).await? {
         old_table::drop_old(&shared.upstream, &leftover.source).await?;
     }
+    failpoint::hit(Failpoint::CleanedUp);
     match recorded {
         true => shared.store.enter(leftover.id, Phase::Done, None).await,
         false => Ok(()),

@@ -3,13 +3,18 @@
 //! The lock lives as long as its connection, so a process that dies gives it up by dying. Losing it is not a
 //! danger to the data — every write of the engine copies the source's present truth under a lock, whoever
 //! does it, and only one swap can find the ghost — but two processes would do the work twice.
+//!
+//! The lock goes with its owner, but the statements the owner was running do not: the server brings them to their end. What
+//! such a statement creates, alters or renames would come under the hands of whoever looked before, so they are waited for.
 
 use std::time::Duration;
 
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
+use crate::binlog::OWN_COMMENT;
 use crate::ident::quoted_text;
+use crate::processlist::processes;
 use crate::session::Upstream;
 use crate::{Result, TableName};
 
@@ -37,6 +42,19 @@ impl Ownership {
         );
         let taken: Option<Option<i64>> = conn.query_first(query).await?;
         Ok((taken == Some(Some(1))).then_some(Self { conn }))
+    }
+
+    /// Whether the server still runs a statement by which an earlier owner, or an earlier attempt of this one, changes the
+    /// definition of the table or of what belongs to it. Those that only write rows do not matter: they write what is true.
+    ///
+    /// # Errors
+    /// Those of the statement.
+    pub(super) async fn inherits_a_statement(&mut self, table: &TableName) -> Result<bool> {
+        let name = table.table.to_string();
+        let sessions = processes(&mut self.conn).await?;
+        Ok(sessions.iter().any(|session| {
+            session.is_running() && session.info.contains(OWN_COMMENT) && session.info.contains(&name)
+        }))
     }
 
     /// Keeps the lock's connection from idling out, for as long as it is polled.

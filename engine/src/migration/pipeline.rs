@@ -17,16 +17,19 @@ use super::outcome::{Altered, Warning};
 use super::phase::{Event, Phase};
 use super::prepare::{self, Prepared};
 use super::running::Running;
+use super::store::Store;
 use crate::applier::{self, ApplierHandle, Options};
 use crate::binlog::{StreamRequest, Streamer};
 use crate::checkpoint::{Checkpoint, Ledger};
 use crate::chunk::SizeLimits;
 use crate::cut_over::{self, Recorder};
+use crate::failpoint::{self, Failpoint};
 use crate::indexes::{self, Build, Deferred};
 use crate::plan::Plan;
 use crate::row_copy::{self, CopyReport, RowCopy};
+use crate::session::Upstream;
 use crate::verify::{self, Verified};
-use crate::{Error, Result, failpoint, owner_check, slowpoint, throttle};
+use crate::{Error, Result, owner_check, slowpoint, throttle};
 
 /// Chunks written at a time. Two keep two cores and the log's flushes busy; more only add to what the
 /// application waits behind.
@@ -44,11 +47,12 @@ const STREAM_PATIENCE: Duration = Duration::from_secs(10);
 /// Carries a prepared migration to its swap.
 pub(super) async fn carry(
     shared: &Arc<Shared>,
+    upstream: Upstream,
     running: &Arc<Running>,
     prepared: Prepared,
 ) -> Result<Altered> {
     let _work = shared.rest.work().await;
-    let pipeline = Pipeline::start(shared, running, prepared).await?;
+    let pipeline = Pipeline::start(shared, upstream, running, prepared).await?;
     let result = match pipeline.phases().await {
         Err(error @ (Error::Answer(_) | Error::Fatal(_))) => Err(pipeline.or_interference(error).await),
         other => other,
@@ -64,6 +68,10 @@ pub(super) async fn carry(
 
 struct Pipeline {
     shared: Arc<Shared>,
+    /// The server, in one run of it.
+    upstream: Upstream,
+    /// Where the record is: in the same run of the server, which is the one that it speaks of.
+    store: Arc<Store>,
     running: Arc<Running>,
     plan: Arc<Plan>,
     deferred: Deferred,
@@ -74,7 +82,12 @@ struct Pipeline {
 }
 
 impl Pipeline {
-    async fn start(shared: &Arc<Shared>, running: &Arc<Running>, prepared: Prepared) -> Result<Self> {
+    async fn start(
+        shared: &Arc<Shared>,
+        upstream: Upstream,
+        running: &Arc<Running>,
+        prepared: Prepared,
+    ) -> Result<Self> {
         let Prepared {
             plan,
             start,
@@ -87,13 +100,13 @@ impl Pipeline {
             key: plan.key.clone(),
             start: start.clone(),
         };
-        let streamer = Streamer::open(&shared.upstream, request).await?;
+        let streamer = Streamer::open(&upstream, request).await?;
         let ledger = Ledger::start(&plan, frontier, Some(start));
         let (changes, received) = mpsc::channel(CHANNEL_ITEMS);
         let counters = Arc::clone(&running.counters);
         let applier = applier::start(
             Arc::clone(&plan),
-            shared.upstream.clone(),
+            upstream.clone(),
             received,
             Options::default(),
             ledger.clone(),
@@ -101,9 +114,9 @@ impl Pipeline {
         );
         let stream = StreamFailure::default();
         let following = follow(streamer, ledger.watermark(), changes, counters, stream.clone());
-        let throttling =
-            throttle::watch_reasons(shared.upstream.clone(), applier.clone(), running.throttle.clone());
-        let persisting = persist(Arc::clone(shared), Arc::clone(running), ledger.clone());
+        let throttling = throttle::watch_reasons(upstream.clone(), applier.clone(), running.throttle.clone());
+        let store = Arc::new(Store::new(upstream.clone()));
+        let persisting = persist(Arc::clone(&store), Arc::clone(running), ledger.clone());
         let tasks = [
             tokio::spawn(following).abort_handle(),
             tokio::spawn(throttling).abort_handle(),
@@ -111,6 +124,8 @@ impl Pipeline {
         ];
         Ok(Self {
             shared: Arc::clone(shared),
+            upstream,
+            store,
             running: Arc::clone(running),
             plan,
             deferred,
@@ -123,12 +138,12 @@ impl Pipeline {
 
     async fn phases(&self) -> Result<Altered> {
         let report = tokio::select! {
-            report = copy(&self.shared, &self.running, &self.plan, &self.ledger) => report?,
+            report = copy(&self.upstream, &self.running, &self.plan, &self.ledger) => report?,
             error = self.applier.failed() => return Err(error),
             error = self.shared.rest.asked() => return Err(error),
         };
         self.enter(Event::Copied).await?;
-        failpoint::hit("copied");
+        failpoint::hit(Failpoint::Copied);
         tokio::select! {
             built = self.build_indexes() => built?,
             error = self.applier.failed() => return Err(error),
@@ -136,13 +151,13 @@ impl Pipeline {
             error = self.shared.rest.asked() => return Err(error),
         }
         self.enter(Event::Indexed).await?;
-        failpoint::hit("indexed");
+        failpoint::hit(Failpoint::Indexed);
         let verified = tokio::select! {
-            verified = compare(&self.shared, &self.running, &self.plan, &self.applier) => verified?,
+            verified = compare(&self.upstream, &self.running, &self.plan, &self.applier) => verified?,
             error = self.applier.failed() => return Err(error),
             error = self.shared.rest.asked() => return Err(error),
         };
-        failpoint::hit("verified");
+        failpoint::hit(Failpoint::Verified);
         tokio::select! {
             agreed = self.ask_owner() => agreed?,
             error = self.applier.failed() => return Err(error),
@@ -152,7 +167,7 @@ impl Pipeline {
         self.running.advance(Event::Verified)?;
         self.swap(verified).await?;
         self.running.advance(Event::Swapped)?;
-        failpoint::hit("swapped");
+        failpoint::hit(Failpoint::Swapped);
         Ok(altered)
     }
 
@@ -160,7 +175,7 @@ impl Pipeline {
         indexes::build(Build {
             plan: &self.plan,
             deferred: &self.deferred,
-            upstream: &self.shared.upstream,
+            upstream: &self.upstream,
             applier: &self.applier,
             cancelled: self.running.cancelled(),
         })
@@ -170,7 +185,7 @@ impl Pipeline {
     async fn enter(&self, event: Event) -> Result<()> {
         let phase = self.running.advance(event)?;
         tracing::info!(migration = self.running.id(), table = %self.plan.source_name(), %phase, "next phase");
-        self.shared.store.go_on(self.running.id(), phase).await
+        self.store.go_on(self.running.id(), phase).await
     }
 
     /// The owner's own checks, before the swap.
@@ -182,12 +197,12 @@ impl Pipeline {
     fn cut_over(&self) -> cut_over::Context {
         cut_over::Context {
             plan: Arc::clone(&self.plan),
-            upstream: self.shared.upstream.clone(),
+            upstream: self.upstream.clone(),
             follower: Arc::new(self.applier.clone()),
             gate: Arc::clone(&self.shared.gate),
             budget: cut_over::DEFAULT_BUDGET,
             recorder: Arc::new(Record {
-                shared: Arc::clone(&self.shared),
+                store: Arc::clone(&self.store),
                 id: self.running.id(),
             }),
             cancelled: self.running.cancelled(),
@@ -222,7 +237,7 @@ impl Pipeline {
     /// The error, or that somebody else has changed the tables: then a statement of ours was refused for that, and its error
     /// is no answer to the client's. The stream knows what was done to them, and may not have come there yet.
     async fn or_interference(&self, error: Error) -> Error {
-        let Ok(false) = prepare::still_stand(&self.shared.upstream, &self.plan).await else {
+        let Ok(false) = prepare::still_stand(&self.upstream, &self.plan).await else {
             return error;
         };
         match tokio::time::timeout(STREAM_PATIENCE, self.applier.failed()).await {
@@ -239,7 +254,7 @@ impl Pipeline {
         self.applier.stop().await;
         let checkpoint = self.ledger.checkpoint().borrow().clone();
         if let Some(checkpoint) = checkpoint.filter(|_| self.shared.rest.is_asked()) {
-            save(&self.shared, &self.running, &checkpoint).await;
+            save(&self.store, &self.running, &checkpoint).await;
             let (migration, rows) = (self.running.id(), self.running.counters.rows_copied.get());
             tracing::info!(migration, table = %self.plan.source_name(), rows, "the migration rests until alterego is started again");
         }
@@ -248,21 +263,26 @@ impl Pipeline {
 
 /// Persists each step of the cut-over that a crash must find recorded.
 struct Record {
-    shared: Arc<Shared>,
+    store: Arc<Store>,
     id: u64,
 }
 
 #[async_trait::async_trait]
 impl Recorder for Record {
     async fn cutting_over(&self) -> Result<()> {
-        self.shared.store.go_on(self.id, Phase::CuttingOver).await
+        self.store.go_on(self.id, Phase::CuttingOver).await
     }
 }
 
-async fn copy(shared: &Shared, running: &Running, plan: &Arc<Plan>, ledger: &Ledger) -> Result<CopyReport> {
+async fn copy(
+    upstream: &Upstream,
+    running: &Running,
+    plan: &Arc<Plan>,
+    ledger: &Ledger,
+) -> Result<CopyReport> {
     row_copy::run(RowCopy {
         plan: Arc::clone(plan),
-        upstream: shared.upstream.clone(),
+        upstream: upstream.clone(),
         ledger: ledger.clone(),
         counters: Arc::clone(&running.counters),
         workers: COPY_WORKERS,
@@ -275,7 +295,7 @@ async fn copy(shared: &Shared, running: &Running, plan: &Arc<Plan>, ledger: &Led
 }
 
 async fn compare(
-    shared: &Shared,
+    upstream: &Upstream,
     running: &Running,
     plan: &Arc<Plan>,
     applier: &ApplierHandle,
@@ -283,7 +303,7 @@ async fn compare(
     slowpoint::pass("verifying").await;
     verify::run(&verify::Context {
         plan: Arc::clone(plan),
-        upstream: shared.upstream.clone(),
+        upstream: upstream.clone(),
         follower: Arc::new(applier.clone()),
         counters: Arc::clone(&running.counters),
         cancelled: running.cancelled(),
@@ -293,25 +313,25 @@ async fn compare(
 
 /// Writes the ledger's word to the state table, now and then. A checkpoint that cannot be written only means that
 /// a resumed migration begins at the one before.
-async fn persist(shared: Arc<Shared>, running: Arc<Running>, ledger: Ledger) {
+async fn persist(store: Arc<Store>, running: Arc<Running>, ledger: Ledger) {
     let mut checkpoints = ledger.checkpoint();
     while checkpoints.changed().await.is_ok() {
         let checkpoint = checkpoints.borrow_and_update().clone();
         if let Some(checkpoint) = checkpoint {
-            save(&shared, &running, &checkpoint).await;
-            failpoint::hit("checkpointed");
+            failpoint::hit(Failpoint::CheckpointDue);
+            save(&store, &running, &checkpoint).await;
+            failpoint::hit(Failpoint::Checkpointed);
         }
         tokio::time::sleep(CHECKPOINT_INTERVAL).await;
     }
 }
 
-async fn save(shared: &Shared, running: &Running, checkpoint: &Checkpoint) {
+async fn save(store: &Store, running: &Running, checkpoint: &Checkpoint) {
     let position = checkpoint.position.encode();
     let frontier = checkpoint.copied_through.encode();
     let counters = &running.counters;
     let (rows, changes) = (counters.rows_copied.get(), counters.changes_applied.get());
-    let saved = shared
-        .store
+    let saved = store
         .checkpoint(running.id(), &position, &frontier, rows, changes)
         .await;
     if let Err(error) = saved {

@@ -75,6 +75,17 @@ impl Running {
         self.id.store(id, Ordering::Relaxed);
     }
 
+    /// Takes up where the record says that the migration stands.
+    pub(super) fn stands(&self, phase: Phase) {
+        self.phase.send_replace(phase);
+    }
+
+    /// Forgets its number and how far it came: the server has no record of it.
+    pub(super) fn begin_anew(&self) {
+        self.set_id(0);
+        self.stands(Phase::Preparing);
+    }
+
     pub(super) fn set_rows_estimated(&self, rows: u64) {
         self.rows_estimated.store(rows, Ordering::Relaxed);
     }

@@ -338,6 +338,38 @@ impl Store {
         .await
     }
 
+    /// Records that a migration ended without a swap; what it leaves behind is still there.
+    ///
+    /// # Errors
+    /// Those of the statement.
+    pub(super) async fn end(&self, id: u64, phase: Phase, message: &str) -> Result<()> {
+        self.run(
+            format!("UPDATE {STATE_SCHEMA}.migrations SET phase=:phase, message=:message WHERE id=:id"),
+            params! { "phase" => phase.as_str(), "message" => message, "id" => id },
+        )
+        .await
+    }
+
+    /// Records that a migration which ended without a swap has left nothing behind.
+    ///
+    /// # Errors
+    /// Those of the statement.
+    pub(super) async fn tidied(&self, id: u64) -> Result<()> {
+        self.run(
+            format!("UPDATE {STATE_SCHEMA}.migrations SET ended_at=COALESCE(ended_at, NOW(6)) WHERE id=:id"),
+            params! { "id" => id },
+        )
+        .await
+    }
+
+    /// Whether a migration after `id` works on `source`, or has left something behind there.
+    ///
+    /// # Errors
+    /// Those of the statement.
+    pub(super) async fn is_succeeded(&self, id: u64, source: &TableName) -> Result<bool> {
+        self.is_there("id > :id AND ended_at IS NULL", id, source).await
+    }
+
     /// Whether a migration after `id` has replaced `source` again.
     ///
     /// # Errors
@@ -375,13 +407,21 @@ impl Store {
         self.is_there("id > :id", 0, source).await
     }
 
-    /// The migrations that have not ended, oldest first.
+    /// The migrations that have not ended, or that have left something behind, oldest first.
     ///
     /// # Errors
     /// Those of the statement.
     pub(super) async fn unfinished(&self) -> Result<Vec<Record>> {
-        self.select("WHERE phase NOT IN ('done', 'failed', 'cancelled') ORDER BY id")
-            .await
+        self.select("WHERE ended_at IS NULL ORDER BY id").await
+    }
+
+    /// The migration with this number.
+    ///
+    /// # Errors
+    /// Those of the statement.
+    pub(super) async fn record(&self, id: u64) -> Result<Option<Record>> {
+        let found = self.select(&format!("WHERE id = {id}")).await?;
+        Ok(found.into_iter().next())
     }
 
     /// The unfinished migrations and the last ended ones, newest first.

@@ -13,11 +13,12 @@ use super::collector::Collector;
 use crate::checkpoint::{Frontier, Ledger};
 use crate::chunk::{self, Chunk, ChunkSizer, SizeLimits, Tiling};
 use crate::counters::Counters;
+use crate::failpoint::{self, Failpoint};
 use crate::key::Key;
 use crate::plan::Plan;
 use crate::reconcile::{Backoff, Warning, Worker, Written};
 use crate::session::Upstream;
-use crate::{Error, Result, failpoint, slowpoint};
+use crate::{Error, Result, slowpoint};
 
 /// How long chunks in flight may take to finish once the copy is cancelled.
 const GRACE: Duration = Duration::from_secs(2);
@@ -136,6 +137,7 @@ impl Dispatcher {
     fn start(&mut self, mut worker: Worker, chunk: Chunk) {
         // Before the read is sent: see the watermark's proof.
         self.copy.ledger.watermark().dispatch(chunk.through());
+        failpoint::hit(Failpoint::ChunkDispatched);
         self.busy.spawn(async move {
             slowpoint::pass("chunk_dispatched").await;
             let outcome = worker.range(chunk.range()).await;
@@ -207,7 +209,7 @@ impl Dispatcher {
         self.idle.push(worker);
         match outcome {
             Ok(written) => {
-                failpoint::hit("row_copy_chunk_committed");
+                failpoint::hit(Failpoint::ChunkCommitted);
                 self.sizer
                     .took(written.rows, written.took, written.lock_conflicts);
                 self.copy.counters.rows_copied.add(written.rows);

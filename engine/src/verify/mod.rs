@@ -29,6 +29,7 @@ use self::compare::{Comparer, Rows};
 use self::settle::Judge;
 use crate::counters::Counters;
 use crate::error::ServerError;
+use crate::failpoint::{self, Failpoint};
 use crate::follower::Follower;
 use crate::key::{Key, Range};
 use crate::plan::Plan;
@@ -230,6 +231,7 @@ impl Context {
         let began = Instant::now();
         let counts = comparer.counts(conn, range).await?;
         size.learn(began.elapsed());
+        failpoint::hit(Failpoint::ChunkCompared);
         let mut pass = Pass {
             rows: counts.source,
             faults: Vec::new(),
@@ -253,7 +255,9 @@ impl Context {
             keys = named(faults),
             "rows of the ghost table differed from their source and are repaired"
         );
+        failpoint::hit(Failpoint::FaultsFound);
         self.follower.reconcile_now(faults.to_vec()).await?;
+        failpoint::hit(Failpoint::FaultsRepaired);
         self.counters.rows_repaired.add(count);
         Ok(count)
     }

@@ -115,17 +115,14 @@ async fn no_more_deadlocks_than_without(flavor: Flavor) -> Result<()> {
     let stopped = Arc::clone(&stop);
     let mut writers = all(&rig, &with, move |_| stopped.load(Ordering::SeqCst) == 0).await?;
     let mut client = rig.client().await?;
-    for alter in [
-        "ALTER TABLE t MODIFY v BIGINT, ADD KEY by_v (v)",
-        "ALTER TABLE t MODIFY v INT, DROP KEY by_v",
-    ] {
-        client.query_drop(alter).await?;
-    }
+    client
+        .query_drop("ALTER TABLE t MODIFY v BIGINT, ADD KEY by_v (v)")
+        .await?;
     stop.store(1, Ordering::SeqCst);
     while let Some(ended) = writers.join_next().await {
         ended??;
     }
-    println!("{flavor}: without a migration {without:?}, with two {with:?}");
+    println!("{flavor}: without a migration {without:?}, with one {with:?}");
     let count = |count: &AtomicU64| count.load(Ordering::SeqCst);
     ensure!(
         count(&without.deadlocks) + count(&without.lock_waits) == 0,

@@ -6,6 +6,7 @@ mod migrations;
 mod outcome;
 mod rig;
 mod script;
+mod survivors;
 mod wait;
 mod writers;
 
@@ -15,5 +16,6 @@ pub(crate) use migrations::{Migration, migrations, nothing_left};
 pub(crate) use outcome::{Outcome, run};
 pub(crate) use rig::Rig;
 pub(crate) use script::{fill, script};
+pub(crate) use survivors::{Road, Survivors, is_lost};
 pub(crate) use wait::{DEADLINE, eventually};
-pub(crate) use writers::Writers;
+pub(crate) use writers::{Transaction, Writers};
