@@ -68,10 +68,14 @@ impl Ownership {
         }
     }
 
-    /// Gives the lock up.
-    pub(super) async fn release(self) {
-        // The lock goes with the connection, whichever way that ends.
-        if let Err(error) = self.conn.disconnect().await {
+    /// Gives the lock up; it is free when this returns, unless the connection was lost.
+    pub(super) async fn release(mut self) {
+        // It would go with the connection, too, but only once the server has noticed.
+        let released = match self.conn.query_drop("DO RELEASE_ALL_LOCKS()").await {
+            Ok(()) => self.conn.disconnect().await,
+            lost => lost,
+        };
+        if let Err(error) = released {
             tracing::debug!(%error, "the ownership connection ended");
         }
     }
