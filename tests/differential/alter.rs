@@ -16,9 +16,13 @@ const CLAUSES_MAX: usize = 4;
 
 /// The clauses of an ALTER of the table. Most of them make sense; the server says what does not.
 pub(crate) fn clauses(rng: &mut StdRng, table: &Table) -> Vec<String> {
-    let mut maker = Maker { table, used: Vec::new(), number: 0 };
+    let mut maker = Maker {
+        table,
+        used: Vec::new(),
+        number: 0,
+    };
     let mut clauses = Vec::new();
-    let wanted = *one(rng, &[1, 1, 1, 2, 2, 3, CLAUSES_MAX]);
+    let wanted = one(rng, &[1, 1, 1, 2, 2, 3, CLAUSES_MAX]);
     while clauses.len() < wanted {
         maker.put(rng, &mut clauses);
     }
@@ -79,7 +83,9 @@ impl Maker<'_> {
         match rng.random_range(0..10) {
             0 => " FIRST".to_owned(),
             1 | 2 => match self.table.columns.choose(rng) {
-                Some(column) if !self.used.contains(&column.name) => format!(" AFTER {}", quoted(&column.name)),
+                Some(column) if !self.used.contains(&column.name) => {
+                    format!(" AFTER {}", quoted(&column.name))
+                }
                 _ => String::new(),
             },
             _ => String::new(),
@@ -90,7 +96,11 @@ impl Maker<'_> {
         let name = self.fresh(rng);
         let column = Column::any(rng, self.table.flavor, name, &self.table.columns);
         let place = self.place(rng);
-        out.push(format!("ADD COLUMN {} {}{place}", quoted(&column.name), column.definition()));
+        out.push(format!(
+            "ADD COLUMN {} {}{place}",
+            quoted(&column.name),
+            column.definition()
+        ));
     }
 
     fn put_drop(&mut self, rng: &mut StdRng, out: &mut Vec<String>) {
@@ -109,7 +119,11 @@ impl Maker<'_> {
             new = column.data_type.clone();
         }
         let mut redefined = Column::of(rng, self.table.flavor, column.name.clone(), new);
-        redefined.nullable = if chance(rng, 80) { column.nullable } else { !column.nullable };
+        redefined.nullable = if chance(rng, 80) {
+            column.nullable
+        } else {
+            !column.nullable
+        };
         redefined.auto_increment = column.auto_increment;
         if column.auto_increment || !redefined.nullable && redefined.attributes.contains("NULL") {
             redefined.attributes = String::new();
@@ -121,8 +135,16 @@ impl Maker<'_> {
         let Some(column) = self.column(rng) else { return };
         let new = self.redefined(rng, &column);
         let place = self.place(rng);
-        let word = if chance(rng, 10) { "MODIFY COLUMN" } else { "MODIFY" };
-        out.push(format!("{word} {} {}{place}", quoted(&column.name), new.definition()));
+        let word = if chance(rng, 10) {
+            "MODIFY COLUMN"
+        } else {
+            "MODIFY"
+        };
+        out.push(format!(
+            "{word} {} {}{place}",
+            quoted(&column.name),
+            new.definition()
+        ));
     }
 
     fn put_change(&mut self, rng: &mut StdRng, out: &mut Vec<String>) {
@@ -137,17 +159,32 @@ impl Maker<'_> {
             _ => self.fresh(rng),
         };
         let place = self.place(rng);
-        out.push(format!("CHANGE {} {} {}{place}", quoted(&column.name), quoted(&to), new.definition()));
+        out.push(format!(
+            "CHANGE {} {} {}{place}",
+            quoted(&column.name),
+            quoted(&to),
+            new.definition()
+        ));
     }
 
     fn put_rename(&mut self, rng: &mut StdRng, out: &mut Vec<String>) {
         let Some(column) = self.column(rng) else { return };
-        let to = if chance(rng, 25) { other_case(&column.name) } else { self.fresh(rng) };
-        out.push(format!("RENAME COLUMN {} TO {}", quoted(&column.name), quoted(&to)));
+        let to = if chance(rng, 25) {
+            other_case(&column.name)
+        } else {
+            self.fresh(rng)
+        };
+        out.push(format!(
+            "RENAME COLUMN {} TO {}",
+            quoted(&column.name),
+            quoted(&to)
+        ));
     }
 
     fn put_swap(&mut self, rng: &mut StdRng, out: &mut Vec<String>) {
-        let (Some(one), Some(other)) = (self.column(rng), self.column(rng)) else { return };
+        let (Some(one), Some(other)) = (self.column(rng), self.column(rng)) else {
+            return;
+        };
         if one.name == other.name {
             return;
         }
@@ -165,7 +202,11 @@ impl Maker<'_> {
         let Some(column) = self.column(rng) else { return };
         let new = Column::any(rng, self.table.flavor, column.name.clone(), &[]);
         out.push(format!("DROP COLUMN {}", quoted(&column.name)));
-        out.push(format!("ADD COLUMN {} {}", quoted(&column.name), new.definition()));
+        out.push(format!(
+            "ADD COLUMN {} {}",
+            quoted(&column.name),
+            new.definition()
+        ));
     }
 
     fn put_default(&mut self, rng: &mut StdRng, out: &mut Vec<String>) {
@@ -188,7 +229,9 @@ impl Maker<'_> {
     }
 
     fn put_drop_key(&mut self, rng: &mut StdRng, out: &mut Vec<String>) {
-        let Some(key) = self.table.keys.choose(rng) else { return };
+        let Some(key) = self.table.keys.choose(rng) else {
+            return;
+        };
         let name = quoted(&key.name);
         let new = self.fresh(rng);
         match (key.is_check, rng.random_range(0..3)) {
@@ -206,7 +249,12 @@ impl Maker<'_> {
         match rng.random_range(0..3) {
             0 => parts.reverse(),
             _ => {
-                let can: Vec<&Column> = self.table.columns.iter().filter(|column| column.data_type.is_plain()).collect();
+                let can: Vec<&Column> = self
+                    .table
+                    .columns
+                    .iter()
+                    .filter(|column| column.data_type.is_plain())
+                    .collect();
                 if let Some(column) = can.choose(rng)
                     && !parts.contains(&quoted(&column.name))
                 {
@@ -220,9 +268,17 @@ impl Maker<'_> {
 
     fn put_convert(&mut self, rng: &mut StdRng, out: &mut Vec<String>) {
         let set = CharSet::named(rng);
-        let collation = if chance(rng, 50) { format!(" COLLATE {}", set.collation) } else { String::new() };
+        let collation = if chance(rng, 50) {
+            format!(" COLLATE {}", set.collation)
+        } else {
+            String::new()
+        };
         let set = if chance(rng, 40) { "utf8mb4" } else { set.name };
-        let collation = if collation.contains(set) { collation } else { String::new() };
+        let collation = if collation.contains(set) {
+            collation
+        } else {
+            String::new()
+        };
         out.push(match chance(rng, 75) {
             true => format!("CONVERT TO CHARACTER SET {set}{collation}"),
             false => format!("DEFAULT CHARACTER SET {set}{collation}"),
@@ -236,8 +292,13 @@ impl Maker<'_> {
         new.generated = match column.generated {
             Some(_) => None,
             None => {
-                let others: Vec<Column> =
-                    self.table.columns.iter().filter(|other| other.name != column.name).cloned().collect();
+                let others: Vec<Column> = self
+                    .table
+                    .columns
+                    .iter()
+                    .filter(|other| other.name != column.name)
+                    .cloned()
+                    .collect();
                 match Column::generated(rng, &column.name, &others) {
                     Some(generated) => {
                         new = generated.clone();
@@ -253,12 +314,14 @@ impl Maker<'_> {
     fn put_visibility(&mut self, rng: &mut StdRng, out: &mut Vec<String>) {
         if self.table.flavor == Flavor::MySql {
             if let Some(column) = self.column(rng).filter(|_| chance(rng, 50)) {
-                let word = one::<&str>(rng, &["VISIBLE", "INVISIBLE"]);
+                let word = one(rng, &["VISIBLE", "INVISIBLE"]);
                 out.push(format!("ALTER COLUMN {} SET {word}", quoted(&column.name)));
                 return;
             }
         }
-        let Some(key) = self.table.keys.choose(rng) else { return };
+        let Some(key) = self.table.keys.choose(rng) else {
+            return;
+        };
         let word = match self.table.flavor {
             Flavor::MySql => "INVISIBLE",
             Flavor::MariaDb => "IGNORED",
@@ -267,9 +330,18 @@ impl Maker<'_> {
     }
 
     fn option(&self, rng: &mut StdRng) -> String {
-        (*one(
+        (one(
             rng,
-            &["ENGINE=InnoDB", "FORCE", "ROW_FORMAT=DYNAMIC", "ROW_FORMAT=COMPACT", "COMMENT='new; ''comment'''", "AUTO_INCREMENT=5000", "AUTO_INCREMENT=1", "STATS_PERSISTENT=1"],
+            &[
+                "ENGINE=InnoDB",
+                "FORCE",
+                "ROW_FORMAT=DYNAMIC",
+                "ROW_FORMAT=COMPACT",
+                "COMMENT='new; ''comment'''",
+                "AUTO_INCREMENT=5000",
+                "AUTO_INCREMENT=1",
+                "STATS_PERSISTENT=1",
+            ],
         ))
         .to_owned()
     }

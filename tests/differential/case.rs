@@ -43,11 +43,16 @@ impl Case {
             table,
         };
         if hidden_key {
-            case.before.push("SET sql_generate_invisible_primary_key = 1".to_owned());
+            case.before
+                .push("SET sql_generate_invisible_primary_key = 1".to_owned());
         }
         if chance(rng, 60) {
             case.transactions = workload::transactions(rng, &case.table);
-            case.pause_millis = if chance(rng, 50) { rng.random_range(1..30) } else { 0 };
+            case.pause_millis = if chance(rng, 50) {
+                rng.random_range(1..30)
+            } else {
+                0
+            };
         }
         case
     }
@@ -57,7 +62,11 @@ impl Case {
         Script {
             table: self.before.iter().cloned().chain(self.table.setup()).collect(),
             session: self.session.clone(),
-            alter: format!("ALTER TABLE {} {}", quoted(&self.table.name), self.clauses.join(", ")),
+            alter: format!(
+                "ALTER TABLE {} {}",
+                quoted(&self.table.name),
+                self.clauses.join(", ")
+            ),
             writer: self.writer.clone(),
             transactions: self.transactions.clone(),
             pause_millis: self.pause_millis,
@@ -89,7 +98,9 @@ impl fmt::Display for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut part = |head: &str, statements: &[String]| {
             writeln!(f, "{head}")?;
-            statements.iter().try_for_each(|statement| writeln!(f, "{statement}"))
+            statements
+                .iter()
+                .try_for_each(|statement| writeln!(f, "{statement}"))
         };
         part(TABLE, &self.table)?;
         part(SESSION, &self.session)?;
@@ -98,7 +109,9 @@ impl fmt::Display for Script {
             return Ok(());
         }
         part(&format!("{WRITER}{}", self.pause_millis), &self.writer)?;
-        self.transactions.iter().try_for_each(|statements| part(TRANSACTION, statements))
+        self.transactions
+            .iter()
+            .try_for_each(|statements| part(TRANSACTION, statements))
     }
 }
 
@@ -107,7 +120,10 @@ impl Script {
     pub(crate) fn parse(text: &str) -> Result<Script> {
         let mut script = Script::default();
         let mut part = "";
-        for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        for line in text
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        {
             if line.starts_with("-- ") {
                 part = line;
                 if part == TRANSACTION {
@@ -123,7 +139,11 @@ impl Script {
                 TABLE => script.table.push(statement),
                 SESSION => script.session.push(statement),
                 ALTER => script.alter = statement,
-                TRANSACTION => script.transactions.last_mut().context("no transaction")?.push(statement),
+                TRANSACTION => script
+                    .transactions
+                    .last_mut()
+                    .context("no transaction")?
+                    .push(statement),
                 _ if part.starts_with(WRITER) => script.writer.push(statement),
                 _ => bail!("in no part: {line}"),
             }

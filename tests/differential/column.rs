@@ -1,8 +1,8 @@
 //! Columns: a name, a type, and what else a definition says.
 
 use alterego_testkit::Flavor;
-use rand::rngs::StdRng;
 use rand::RngExt;
+use rand::rngs::StdRng;
 
 use crate::data_type::DataType;
 use crate::literal::{chance, one};
@@ -39,39 +39,85 @@ impl Column {
         let nullable = chance(rng, 65);
         let default = default(rng, flavor, &data_type, nullable);
         let mut attributes = default.clone();
-        if matches!(data_type, DataType::DateTime { fsp: 0 } | DataType::Timestamp { fsp: 0 }) && chance(rng, 15) {
+        if matches!(
+            data_type,
+            DataType::DateTime { fsp: 0 } | DataType::Timestamp { fsp: 0 }
+        ) && chance(rng, 15)
+        {
             attributes.push_str(" ON UPDATE CURRENT_TIMESTAMP");
         }
         if (nullable || !default.is_empty()) && chance(rng, 7) {
             attributes.push_str(" INVISIBLE");
         }
         if chance(rng, 12) {
-            attributes.push_str(one(rng, &[" COMMENT 'a; b, c'", " COMMENT 'it''s \"é\"'", " COMMENT '`'"]));
+            attributes.push_str(one(
+                rng,
+                &[" COMMENT 'a; b, c'", " COMMENT 'it''s \"é\"'", " COMMENT '`'"],
+            ));
         }
-        Column { name, data_type, nullable, auto_increment: false, generated: None, attributes }
+        Column {
+            name,
+            data_type,
+            nullable,
+            auto_increment: false,
+            generated: None,
+            attributes,
+        }
     }
 
     /// A column for a key.
     pub(crate) fn key(name: String, data_type: DataType) -> Column {
-        Column { name, data_type, nullable: false, auto_increment: false, generated: None, attributes: String::new() }
+        Column {
+            name,
+            data_type,
+            nullable: false,
+            auto_increment: false,
+            generated: None,
+            attributes: String::new(),
+        }
     }
 
     /// A column computed from another one, if there is one to compute it from.
     pub(crate) fn generated(rng: &mut StdRng, name: &str, others: &[Column]) -> Option<Column> {
-        let bases: Vec<&Column> = others.iter().filter(|other| other.generated.is_none() && !other.auto_increment).collect();
+        let bases: Vec<&Column> = others
+            .iter()
+            .filter(|other| other.generated.is_none() && !other.auto_increment)
+            .collect();
         if bases.is_empty() {
             return None;
         }
-        let base = *one(rng, &bases);
+        let base = one(rng, &bases);
         let read = quoted(&base.name);
         let (data_type, expression) = match rng.random_range(0..3) {
-            0 => (DataType::Int { bytes: 1, unsigned: false }, format!("{read} IS NULL")),
-            1 => (DataType::Int { bytes: 4, unsigned: false }, format!("LENGTH({read})")),
+            0 => (
+                DataType::Int {
+                    bytes: 1,
+                    unsigned: false,
+                },
+                format!("{read} IS NULL"),
+            ),
+            1 => (
+                DataType::Int {
+                    bytes: 4,
+                    unsigned: false,
+                },
+                format!("LENGTH({read})"),
+            ),
             _ if base.data_type.is_text() => (
-                DataType::Text { word: "VARCHAR", length: Some(10), set: crate::data_type::CharSet::DEFAULT },
+                DataType::Text {
+                    word: "VARCHAR",
+                    length: Some(10),
+                    set: crate::data_type::CharSet::DEFAULT,
+                },
                 format!("LEFT({read}, 3)"),
             ),
-            _ => (DataType::Int { bytes: 1, unsigned: false }, format!("{read} IS NOT NULL")),
+            _ => (
+                DataType::Int {
+                    bytes: 1,
+                    unsigned: false,
+                },
+                format!("{read} IS NOT NULL"),
+            ),
         };
         let kept = if chance(rng, 50) { "STORED" } else { "VIRTUAL" };
         Some(Column {
@@ -96,7 +142,11 @@ impl Column {
             (true, DataType::Timestamp { .. }) => " NULL",
             (true, _) => "",
         };
-        let number = if self.auto_increment { " AUTO_INCREMENT" } else { "" };
+        let number = if self.auto_increment {
+            " AUTO_INCREMENT"
+        } else {
+            ""
+        };
         format!("{data_type}{null}{}{number}", self.attributes)
     }
 
@@ -120,7 +170,13 @@ fn default(rng: &mut StdRng, flavor: Flavor, data_type: &DataType, nullable: boo
         5 if nullable => " DEFAULT NULL".to_owned(),
         6 if data_type.is_number() => " DEFAULT (1 + 2)".to_owned(),
         6 if data_type.is_text() => " DEFAULT (CONCAT('d', 'e'))".to_owned(),
-        7 if matches!(data_type, DataType::DateTime { fsp: 0 } | DataType::Timestamp { fsp: 0 }) => " DEFAULT CURRENT_TIMESTAMP".to_owned(),
+        7 if matches!(
+            data_type,
+            DataType::DateTime { fsp: 0 } | DataType::Timestamp { fsp: 0 }
+        ) =>
+        {
+            " DEFAULT CURRENT_TIMESTAMP".to_owned()
+        }
         _ if data_type.is_plain() || flavor == Flavor::MariaDb => match default_value(data_type) {
             Some(value) => format!(" DEFAULT {value}"),
             None => String::new(),

@@ -30,16 +30,17 @@ pub(crate) fn index(rng: &mut StdRng, name: &str, columns: &[Column], unique: bo
     let mut parts: Vec<String> = Vec::new();
     let mut used: Vec<&str> = Vec::new();
     for _ in 0..rng.random_range(1..=if unique { 2 } else { 3 }) {
-        let column = *one(rng, &can);
+        let column = one(rng, &can);
         if used.contains(&column.name.as_str()) {
             continue;
         }
         used.push(&column.name);
-        let prefix = if column.data_type.needs_prefix() || (column.data_type.is_long_text() && chance(rng, 50)) {
-            "(5)"
-        } else {
-            ""
-        };
+        let prefix =
+            if column.data_type.needs_prefix() || (column.data_type.is_long_text() && chance(rng, 50)) {
+                "(5)"
+            } else {
+                ""
+            };
         let order = if !unique && chance(rng, 10) { " DESC" } else { "" };
         parts.push(format!("{}{prefix}{order}", quoted(&column.name)));
     }
@@ -58,7 +59,7 @@ pub(crate) fn check(rng: &mut StdRng, flavor: Flavor, name: &str, columns: &[Col
     if can.is_empty() {
         return None;
     }
-    let column = *one(rng, &can);
+    let column = one(rng, &can);
     let read = quoted(&column.name);
     let expression = match rng.random_range(0..4) {
         0 if column.data_type.is_number() => format!("{read} < 1000000 OR {read} IS NOT NULL"),
@@ -66,7 +67,11 @@ pub(crate) fn check(rng: &mut StdRng, flavor: Flavor, name: &str, columns: &[Col
         2 => format!("LENGTH({read}) < 1000"),
         _ => format!("{read} IS NOT NULL OR 1 = 1"),
     };
-    let unenforced = if flavor == Flavor::MySql && chance(rng, 15) { " NOT ENFORCED" } else { "" };
+    let unenforced = if flavor == Flavor::MySql && chance(rng, 15) {
+        " NOT ENFORCED"
+    } else {
+        ""
+    };
     Some(Key {
         name: name.to_owned(),
         definition: format!("CONSTRAINT {} CHECK ({expression}){unenforced}", quoted(name)),

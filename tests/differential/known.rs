@@ -6,7 +6,12 @@ use crate::case::Script;
 use crate::outcome::Outcome;
 
 /// What differs in the answers to the ALTER, and is not known to.
-pub(crate) fn difference(flavor: Flavor, script: &Script, ours: &Outcome, native: &Outcome) -> Option<String> {
+pub(crate) fn difference(
+    flavor: Flavor,
+    script: &Script,
+    ours: &Outcome,
+    native: &Outcome,
+) -> Option<String> {
     let quiet = script.transactions.is_empty();
     let equal = match (ours, native) {
         (Outcome::Ok { .. }, Outcome::Ok { .. }) => {
@@ -31,7 +36,12 @@ fn normal(_flavor: Flavor, outcome: &Outcome, quiet: bool) -> Outcome {
     // Rows come and go while the table is copied: how many were counted, and what was remarked on those that were read
     // before they changed, is of another moment than the swap.
     match &mut outcome {
-        Outcome::Ok { affected, info, warnings, shown } => {
+        Outcome::Ok {
+            affected,
+            info,
+            warnings,
+            shown,
+        } => {
             *affected = u64::from(*affected > 0);
             info.clear();
             *warnings = 0;

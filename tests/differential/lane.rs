@@ -31,7 +31,10 @@ impl Lane {
         };
         let mut root = server.root().await?;
         for schema in [&lane.ours, &lane.native] {
-            root.query_drop(format!("CREATE DATABASE {schema} CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")).await?;
+            root.query_drop(format!(
+                "CREATE DATABASE {schema} CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"
+            ))
+            .await?;
         }
         Ok(lane)
     }

@@ -29,8 +29,11 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// One of `choices`.
-pub(crate) fn one<'a, T>(rng: &mut StdRng, choices: &'a [T]) -> &'a T {
-    choices.choose(rng).expect("a list of choices is never empty")
+pub(crate) fn one<T: Copy>(rng: &mut StdRng, choices: &[T]) -> T {
+    choices
+        .choose(rng)
+        .copied()
+        .expect("a list of choices is never empty")
 }
 
 /// Whether a chance of `percent` in a hundred came true.

@@ -7,15 +7,15 @@
 //! in `known.rs`, one rule after the other, each with its reason.
 //!
 //! A case follows from its seed. One that fails is made smaller as long as it fails, and printed as a text that can be
-//! kept in `kept/`, where every text is played again. `ALTEREGO_DIFF_CASES` says how many cases are generated (0: no end)
-//! and `ALTEREGO_DIFF_SEED` where they begin.
+//! kept in `kept/`, where every text is played again. The runs are ignored unless they are asked for (`-- --ignored`).
+//! `ALTEREGO_DIFF_CASES` says how many cases are generated (0: no end) and `ALTEREGO_DIFF_SEED` where they begin.
 
 mod alter;
 mod case;
 mod column;
 mod data_type;
-mod keys;
 mod kept;
+mod keys;
 mod known;
 mod lane;
 mod literal;

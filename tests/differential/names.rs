@@ -7,8 +7,28 @@ use crate::literal::{chance, one};
 
 /// Beginnings of names; a number behind them makes each its own.
 const ODD: &[&str] = &[
-    "select", "a`b", "50%", "with space", "é", "ключ", "x.y", "a'b", "a\"b", "a--b", "#c", "/*d*/", "Key", "ORDER", "1e5", "a\\b",
-    "表", "values", "a,b", "(a)", "%s", "at row 1",
+    "select",
+    "a`b",
+    "50%",
+    "with space",
+    "é",
+    "ключ",
+    "x.y",
+    "a'b",
+    "a\"b",
+    "a--b",
+    "#c",
+    "/*d*/",
+    "Key",
+    "ORDER",
+    "1e5",
+    "a\\b",
+    "表",
+    "values",
+    "a,b",
+    "(a)",
+    "%s",
+    "at row 1",
 ];
 
 const LENGTH_MAX: usize = 64;
@@ -36,5 +56,9 @@ pub(crate) fn quoted(name: &str) -> String {
 /// The same name in the other case.
 pub(crate) fn other_case(name: &str) -> String {
     let upper = name.to_ascii_uppercase();
-    if upper == name { name.to_ascii_lowercase() } else { upper }
+    if upper == name {
+        name.to_ascii_lowercase()
+    } else {
+        upper
+    }
 }

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use alterego_testkit::{Flavor, compare_tables};
 use anyhow::{Context, Result};
+use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Row};
 use tokio::time::timeout;
 
 use crate::case::Script;
@@ -26,7 +26,7 @@ use crate::outcome::{Outcome, run};
 use crate::side::{session, set_up, transaction};
 
 /// Long enough that only something broken reaches it, on a busy machine too.
-const DEADLINE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_secs(240);
 
 /// `Table definition has changed, please retry transaction`.
 const TABLE_CHANGED: u16 = 1412;
@@ -40,6 +40,8 @@ pub(crate) enum Verdict {
     Invalid(String),
     /// What differs.
     Different(String),
+    /// The ALTER or the writer waited for longer than a busy machine explains.
+    NoEnd,
 }
 
 /// Where a transaction stands with regard to the swap.
@@ -60,13 +62,21 @@ pub(crate) async fn play(lane: &Lane, script: &Script) -> Result<Verdict> {
     if let Some(refused) = set_up(&lane.direct, &lane.ours, &script.table).await? {
         return Ok(Verdict::Invalid(refused));
     }
-    let both = async { tokio::join!(alter(lane, script), write(lane, script)) };
-    let Ok((ours, done)) = timeout(DEADLINE, both).await else {
-        return Ok(Verdict::Different("the play through the proxy has no end".to_owned()));
+    // The look that all others are compared with comes before anything can have happened.
+    let mut watch = Watch::begin(lane).await?;
+    let mut both =
+        std::pin::pin!(async { tokio::join!(alter(lane, script), write(lane, script, &mut watch)) });
+    let Ok((ours, done)) = timeout(DEADLINE, both.as_mut()).await else {
+        // Cancelled, or it would be met by the next case.
+        kill_clients(lane).await?;
+        let _ = timeout(DEADLINE, both).await;
+        return Ok(Verdict::NoEnd);
     };
     let (ours, done) = match (ours, done) {
         (Ok(ours), Ok(done)) => (ours, done),
-        (Err(error), _) | (_, Err(error)) => return Ok(Verdict::Different(format!("through the proxy: {error:#}"))),
+        (Err(error), _) | (_, Err(error)) => {
+            return Ok(Verdict::Different(format!("through the proxy: {error:#}")));
+        }
     };
     let altered = matches!(ours, Outcome::Ok { .. });
     let difference = match altered {
@@ -79,6 +89,21 @@ pub(crate) async fn play(lane: &Lane, script: &Script) -> Result<Verdict> {
     })
 }
 
+/// Interrupts what the clients in the schema wait for.
+async fn kill_clients(lane: &Lane) -> Result<()> {
+    let mut conn = crate::side::connect(&lane.direct, &lane.native).await?;
+    let sql = format!(
+        "SELECT id FROM information_schema.processlist WHERE db = '{}'",
+        lane.ours
+    );
+    let clients: Vec<u64> = conn.query(sql).await?;
+    for client in clients {
+        // One that has ended meanwhile is no matter.
+        let _ = conn.query_drop(format!("KILL QUERY {client}")).await;
+    }
+    Ok(())
+}
+
 async fn alter(lane: &Lane, script: &Script) -> Result<Outcome> {
     let mut conn = session(&lane.proxied, &lane.ours, &script.session).await?;
     let outcome = run(&mut conn, &script.alter).await?;
@@ -86,34 +111,51 @@ async fn alter(lane: &Lane, script: &Script) -> Result<Outcome> {
     Ok(outcome)
 }
 
-async fn write(lane: &Lane, script: &Script) -> Result<Vec<Done>> {
+async fn write(lane: &Lane, script: &Script, watch: &mut Watch) -> Result<Vec<Done>> {
     if script.transactions.is_empty() {
         return Ok(Vec::new());
     }
     let mut writer = session(&lane.proxied, &lane.ours, &script.writer).await?;
-    let mut watch = crate::side::connect(&lane.direct, &lane.ours).await?;
-    let first = identity(&mut watch, lane).await?;
-    let mut before = first.clone();
+    let mut swapped = watch.has_changed(lane).await?;
     let mut done = Vec::new();
     for statements in &script.transactions {
         let outcomes = transaction(&mut writer, statements).await?;
-        let behind = identity(&mut watch, lane).await?;
-        let when = match (before == first, behind == first) {
-            (true, true) => When::Before,
-            (true, false) => When::Unknown,
-            (false, _) => When::Behind,
+        let swapped_now = watch.has_changed(lane).await?;
+        let when = match (swapped, swapped_now) {
+            (false, false) => When::Before,
+            (false, true) => When::Unknown,
+            (true, _) => When::Behind,
         };
         done.push(Done { outcomes, when });
-        before = behind;
+        swapped = swapped_now;
         tokio::time::sleep(Duration::from_millis(script.pause_millis)).await;
     }
     writer.disconnect().await?;
-    watch.disconnect().await?;
     Ok(done)
 }
 
+/// Looks whether the table is another than it was, past the proxy.
+struct Watch {
+    conn: Conn,
+    first: Identity,
+}
+
 /// What is another after the ALTER: the server's own number for the table, and its definition.
-async fn identity(conn: &mut Conn, lane: &Lane) -> Result<(Option<u64>, String)> {
+type Identity = (Option<u64>, String);
+
+impl Watch {
+    async fn begin(lane: &Lane) -> Result<Watch> {
+        let mut conn = crate::side::connect(&lane.direct, &lane.ours).await?;
+        let first = identity(&mut conn, lane).await?;
+        Ok(Watch { conn, first })
+    }
+
+    async fn has_changed(&mut self, lane: &Lane) -> Result<bool> {
+        Ok(identity(&mut self.conn, lane).await? != self.first)
+    }
+}
+
+async fn identity(conn: &mut Conn, lane: &Lane) -> Result<Identity> {
     let tables = match lane.flavor {
         Flavor::MySql => "innodb_tables",
         Flavor::MariaDb => "innodb_sys_tables",
@@ -138,7 +180,12 @@ fn without_counter(definition: &str) -> String {
     }
 }
 
-async fn after_success(lane: &Lane, script: &Script, ours: &Outcome, done: &[Done]) -> Result<Option<String>> {
+async fn after_success(
+    lane: &Lane,
+    script: &Script,
+    ours: &Outcome,
+    done: &[Done],
+) -> Result<Option<String>> {
     let behind = |done: &Done| done.when != When::Before;
     let swap = done.iter().position(behind).unwrap_or(done.len());
     let difference = replayed(lane, script, ours, done, swap).await?;
@@ -150,7 +197,13 @@ async fn after_success(lane: &Lane, script: &Script, ours: &Outcome, done: &[Don
 }
 
 /// What differs from a play on the clone with the ALTER before the transaction number `swap`.
-async fn replayed(lane: &Lane, script: &Script, ours: &Outcome, done: &[Done], swap: usize) -> Result<Option<String>> {
+async fn replayed(
+    lane: &Lane,
+    script: &Script,
+    ours: &Outcome,
+    done: &[Done],
+    swap: usize,
+) -> Result<Option<String>> {
     let mut clone = Clone::make(lane, script).await?;
     if let Some(difference) = clone.transactions(done, 0..swap).await? {
         return Ok(Some(difference));
@@ -165,13 +218,20 @@ async fn replayed(lane: &Lane, script: &Script, ours: &Outcome, done: &[Done], s
     clone.tables_differ().await
 }
 
-async fn after_failure(lane: &Lane, script: &Script, ours: &Outcome, done: &[Done]) -> Result<Option<String>> {
+async fn after_failure(
+    lane: &Lane,
+    script: &Script,
+    ours: &Outcome,
+    done: &[Done],
+) -> Result<Option<String>> {
     let mut clone = Clone::make(lane, script).await?;
     if let Some(difference) = clone.transactions(done, 0..done.len()).await? {
         return Ok(Some(difference));
     }
     if let Some(difference) = clone.tables_differ().await? {
-        return Ok(Some(format!("the ALTER failed, and the table was touched: {difference}")));
+        return Ok(Some(format!(
+            "the ALTER failed, and the table was touched: {difference}"
+        )));
     }
     let native = clone.alter().await?;
     let Some(difference) = known::difference(lane.flavor, script, ours, &native) else {
@@ -211,7 +271,9 @@ impl<'a> Clone<'a> {
     async fn alter(&mut self) -> Result<Outcome> {
         let mut conn = session(&self.lane.direct, &self.lane.native, &self.script.session).await?;
         let alter = run(&mut conn, &self.script.alter);
-        let outcome = timeout(DEADLINE, alter).await.context("the server's own ALTER has no end")??;
+        let outcome = timeout(DEADLINE, alter)
+            .await
+            .context("the server's own ALTER has no end")??;
         conn.disconnect().await?;
         Ok(self.told_of_ours(outcome))
     }
@@ -219,15 +281,19 @@ impl<'a> Clone<'a> {
     /// Plays some of the transactions; gives what the writer hears otherwise than it did.
     async fn transactions(&mut self, done: &[Done], which: std::ops::Range<usize>) -> Result<Option<String>> {
         for place in which {
-            let (Some(done), Some(statements)) = (done.get(place), self.script.transactions.get(place)) else {
+            let (Some(done), Some(statements)) = (done.get(place), self.script.transactions.get(place))
+            else {
                 continue;
             };
             for (ours, statement) in done.outcomes.iter().zip(statements) {
                 // A snapshot older than the swap, as the server's own rebuild leaves it: the statement did nothing.
-                if ours.code() == Some(TABLE_CHANGED) && statements.iter().any(|statement| statement.contains("SNAPSHOT")) {
+                if ours.code() == Some(TABLE_CHANGED)
+                    && statements.iter().any(|statement| statement.contains("SNAPSHOT"))
+                {
                     continue;
                 }
-                let native = self.told_of_ours(run(&mut self.writer, statement).await?);
+                let native = run(&mut self.writer, statement).await?;
+                let native = self.told_of_ours(native);
                 if *ours != native {
                     return Ok(Some(format!(
                         "the writer hears otherwise (transaction {place}, {:?}): {statement}\n  ours:   {ours:?}\n  native: {native:?}",
@@ -245,7 +311,10 @@ impl<'a> Clone<'a> {
         let [table] = tables.as_slice() else {
             return Ok(Some(format!("not one table is left but {tables:?}")));
         };
-        let (ours, native) = ((self.lane.ours.as_str(), table.as_str()), (self.lane.native.as_str(), table.as_str()));
+        let (ours, native) = (
+            (self.lane.ours.as_str(), table.as_str()),
+            (self.lane.native.as_str(), table.as_str()),
+        );
         let difference = compare_tables(&mut conn, ours, native).await?;
         conn.disconnect().await?;
         Ok((!difference.is_none()).then(|| format!("tables differ: {difference}")))

@@ -59,9 +59,17 @@ fn smaller(case: &Case) -> Vec<Case> {
     if !case.transactions.is_empty() {
         with(&|case| case.transactions.clear());
     }
-    halves(case.transactions.len(), &mut |range| with(&|case| drop(case.transactions.drain(range.clone()))));
-    halves(case.table.rows.len(), &mut |range| with(&|case| drop(case.table.rows.drain(range.clone()))));
-    for at in 0..case.clauses.len().min(if case.clauses.len() > 1 { usize::MAX } else { 0 }) {
+    halves(case.transactions.len(), &mut |range| {
+        with(&|case| drop(case.transactions.drain(range.clone())))
+    });
+    halves(case.table.rows.len(), &mut |range| {
+        with(&|case| drop(case.table.rows.drain(range.clone())))
+    });
+    for at in 0..case
+        .clauses
+        .len()
+        .min(if case.clauses.len() > 1 { usize::MAX } else { 0 })
+    {
         with(&|case| drop(case.clauses.remove(at)));
     }
     for at in 0..case.session.len() {
@@ -111,7 +119,10 @@ fn halves(length: usize, take: &mut dyn FnMut(std::ops::Range<usize>)) {
 }
 
 fn without_column(case: &mut Case, at: usize) {
-    let cell = case.table.columns[..at].iter().filter(|column| column.takes_values()).count();
+    let cell = case.table.columns[..at]
+        .iter()
+        .filter(|column| column.takes_values())
+        .count();
     if case.table.columns[at].takes_values() {
         for row in &mut case.table.rows {
             if cell < row.len() {

@@ -12,7 +12,9 @@ const SETUP_MODE: &str = "SET sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DA
 
 /// A connection with `schema` as its default.
 pub(crate) async fn connect(opts: &Opts, schema: &str) -> Result<Conn> {
-    let opts = OptsBuilder::from_opts(opts.clone()).db_name(Some(schema)).stmt_cache_size(0);
+    let opts = OptsBuilder::from_opts(opts.clone())
+        .db_name(Some(schema))
+        .stmt_cache_size(0);
     Conn::new(opts).await.context("no connection")
 }
 
@@ -34,7 +36,8 @@ pub(crate) async fn set_up(direct: &Opts, schema: &str, statements: &[String]) -
     let mut conn = connect(direct, schema).await?;
     let tables: Vec<String> = conn.query("SHOW TABLES").await?;
     for table in tables {
-        conn.query_drop(format!("DROP TABLE {}", crate::names::quoted(&table))).await?;
+        conn.query_drop(format!("DROP TABLE {}", crate::names::quoted(&table)))
+            .await?;
     }
     conn.query_drop(FIRST).await?;
     conn.query_drop(SETUP_MODE).await?;
@@ -53,7 +56,11 @@ pub(crate) async fn set_up(direct: &Opts, schema: &str, statements: &[String]) -
 pub(crate) async fn transaction(conn: &mut Conn, statements: &[String]) -> Result<Vec<Outcome>> {
     let mut outcomes = Vec::with_capacity(statements.len());
     for statement in statements {
-        outcomes.push(run(conn, statement).await.with_context(|| format!("a writer's `{statement}`"))?);
+        outcomes.push(
+            run(conn, statement)
+                .await
+                .with_context(|| format!("a writer's `{statement}`"))?,
+        );
     }
     Ok(outcomes)
 }

@@ -33,7 +33,11 @@ impl Table {
     pub(crate) fn any(rng: &mut StdRng, flavor: Flavor) -> Table {
         let mut table = Table {
             flavor,
-            name: if chance(rng, 75) { "t".to_owned() } else { name(rng, "t", 0) },
+            name: if chance(rng, 75) {
+                "t".to_owned()
+            } else {
+                name(rng, "t", 0)
+            },
             columns: Vec::new(),
             primary: Vec::new(),
             keys: Vec::new(),
@@ -72,9 +76,15 @@ impl Table {
                 self.columns.push(column);
             }
             1..9 => {
-                let data_type = DataType::Int { bytes: *one(rng, &[2, 3, 4, 4, 4, 8]), unsigned: chance(rng, 40) };
+                let data_type = DataType::Int {
+                    bytes: one(rng, &[2, 3, 4, 4, 4, 8]),
+                    unsigned: chance(rng, 40),
+                };
                 let name = name(rng, "id", 0);
-                key(Column { auto_increment: true, ..Column::key(name, data_type) });
+                key(Column {
+                    auto_increment: true,
+                    ..Column::key(name, data_type)
+                });
             }
             9..16 => {
                 let data_type = DataType::for_key(rng);
@@ -137,7 +147,12 @@ impl Table {
         let mut statements = vec![self.create()];
         for rows in self.rows.chunks(ROWS_AT_ONCE) {
             let rows: Vec<String> = rows.iter().map(|row| format!("({})", row.join(","))).collect();
-            statements.push(format!("INSERT IGNORE INTO {} ({}) VALUES {}", quoted(&self.name), self.column_list(), rows.join(",")));
+            statements.push(format!(
+                "INSERT IGNORE INTO {} ({}) VALUES {}",
+                quoted(&self.name),
+                self.column_list(),
+                rows.join(",")
+            ));
         }
         statements
     }
@@ -145,15 +160,28 @@ impl Table {
     /// The columns that take values, quoted.
     pub(crate) fn column_list(&self) -> String {
         let names = self.columns.iter().filter(|column| column.takes_values());
-        names.map(|column| quoted(&column.name)).collect::<Vec<_>>().join(",")
+        names
+            .map(|column| quoted(&column.name))
+            .collect::<Vec<_>>()
+            .join(",")
     }
 
     fn create(&self) -> String {
-        let columns = self.columns.iter().map(|column| format!("{} {}", quoted(&column.name), column.definition()));
+        let columns = self
+            .columns
+            .iter()
+            .map(|column| format!("{} {}", quoted(&column.name), column.definition()));
         let primary = (!self.primary.is_empty()).then(|| format!("PRIMARY KEY ({})", self.primary.join(",")));
         let keys = self.keys.iter().map(|key| key.definition.clone());
         let parts: Vec<String> = columns.chain(primary).chain(keys).collect();
-        format!("CREATE TABLE {} ({}) {}", quoted(&self.name), parts.join(", "), self.options.join(" ")).trim_end().to_owned()
+        format!(
+            "CREATE TABLE {} ({}) {}",
+            quoted(&self.name),
+            parts.join(", "),
+            self.options.join(" ")
+        )
+        .trim_end()
+        .to_owned()
     }
 }
 
@@ -162,7 +190,14 @@ fn options(rng: &mut StdRng) -> Vec<String> {
     if chance(rng, 60) {
         let default = one(
             rng,
-            &["utf8mb4", "latin1", "utf8mb4 COLLATE utf8mb4_general_ci", "utf8mb4 COLLATE utf8mb4_bin", "utf8mb3", "gbk"],
+            &[
+                "utf8mb4",
+                "latin1",
+                "utf8mb4 COLLATE utf8mb4_general_ci",
+                "utf8mb4 COLLATE utf8mb4_bin",
+                "utf8mb3",
+                "gbk",
+            ],
         );
         options.push(format!("DEFAULT CHARSET={default}"));
     }

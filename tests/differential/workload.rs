@@ -18,8 +18,13 @@ const NEW_ROWS: u64 = 2000;
 
 /// The transactions; one of a single statement has no BEGIN.
 pub(crate) fn transactions(rng: &mut StdRng, table: &Table) -> Vec<Vec<String>> {
-    let mut maker = Maker { table, new_rows: NEW_ROWS };
-    (0..rng.random_range(1..=TRANSACTIONS_MAX)).map(|_| maker.transaction(rng)).collect()
+    let mut maker = Maker {
+        table,
+        new_rows: NEW_ROWS,
+    };
+    (0..rng.random_range(1..=TRANSACTIONS_MAX))
+        .map(|_| maker.transaction(rng))
+        .collect()
 }
 
 struct Maker<'a> {
@@ -32,12 +37,22 @@ impl Maker<'_> {
         if chance(rng, 55) {
             return vec![self.statement(rng)];
         }
-        let mut statements = vec![(*one(rng, &["BEGIN", "START TRANSACTION", "START TRANSACTION WITH CONSISTENT SNAPSHOT"])).to_owned()];
+        let mut statements = vec![
+            (one(
+                rng,
+                &[
+                    "BEGIN",
+                    "START TRANSACTION",
+                    "START TRANSACTION WITH CONSISTENT SNAPSHOT",
+                ],
+            ))
+            .to_owned(),
+        ];
         for _ in 0..rng.random_range(1..5) {
             if chance(rng, 12) {
                 statements.push("SAVEPOINT s".to_owned());
                 statements.push(self.statement(rng));
-                statements.push((*one(rng, &["ROLLBACK TO SAVEPOINT s", "RELEASE SAVEPOINT s"])).to_owned());
+                statements.push((one(rng, &["ROLLBACK TO SAVEPOINT s", "RELEASE SAVEPOINT s"])).to_owned());
             } else {
                 statements.push(self.statement(rng));
             }
@@ -56,8 +71,16 @@ impl Maker<'_> {
                 let set = self.assignment(rng);
                 self.insert(rng, "INSERT", &format!(" ON DUPLICATE KEY UPDATE {set}"))
             }
-            9..14 => format!("UPDATE {name} SET {} WHERE {}", self.assignments(rng), self.some_row(rng)),
-            14 => format!("UPDATE {name} SET {} ORDER BY {} LIMIT 5", self.assignments(rng), self.order()),
+            9..14 => format!(
+                "UPDATE {name} SET {} WHERE {}",
+                self.assignments(rng),
+                self.some_row(rng)
+            ),
+            14 => format!(
+                "UPDATE {name} SET {} ORDER BY {} LIMIT 5",
+                self.assignments(rng),
+                self.order()
+            ),
             15 => self.move_key(rng),
             16 => self.swap(rng),
             17 => format!("DELETE FROM {name} ORDER BY {} LIMIT 2", self.order()),
@@ -75,7 +98,7 @@ impl Maker<'_> {
 
     fn insert(&mut self, rng: &mut StdRng, verb: &str, tail: &str) -> String {
         let mut rows = Vec::new();
-        for _ in 0..*one(rng, &[1, 1, 1, 2, 4]) {
+        for _ in 0..one(rng, &[1, 1, 1, 2, 4]) {
             let number = match chance(rng, 60) {
                 true => {
                     self.new_rows += 1;
@@ -90,8 +113,11 @@ impl Maker<'_> {
     }
 
     fn plain_column<'b>(&self, rng: &mut StdRng, table: &'b Table) -> Option<&'b Column> {
-        let plain: Vec<&Column> =
-            table.columns.iter().filter(|column| column.takes_values() && !table.primary.contains(&quoted(&column.name))).collect();
+        let plain: Vec<&Column> = table
+            .columns
+            .iter()
+            .filter(|column| column.takes_values() && !table.primary.contains(&quoted(&column.name)))
+            .collect();
         plain.choose(rng).copied()
     }
 
@@ -101,7 +127,11 @@ impl Maker<'_> {
             return format!("{name} = {name}");
         };
         let number = self.some_number(rng);
-        let value = if chance(rng, 30) { column.data_type.nth(number) } else { column.value(rng) };
+        let value = if chance(rng, 30) {
+            column.data_type.nth(number)
+        } else {
+            column.value(rng)
+        };
         format!("{} = {value}", quoted(&column.name))
     }
 
@@ -114,7 +144,8 @@ impl Maker<'_> {
     }
 
     fn key_columns(&self) -> Vec<&Column> {
-        let is_key = |column: &&Column| self.table.primary.contains(&quoted(&column.name)) || column.name == "k1";
+        let is_key =
+            |column: &&Column| self.table.primary.contains(&quoted(&column.name)) || column.name == "k1";
         let mut columns: Vec<&Column> = self.table.columns.iter().filter(is_key).collect();
         if columns.is_empty() {
             columns.extend(self.table.columns.first());
@@ -123,7 +154,11 @@ impl Maker<'_> {
     }
 
     fn order(&self) -> String {
-        self.key_columns().iter().map(|column| quoted(&column.name)).collect::<Vec<_>>().join(", ")
+        self.key_columns()
+            .iter()
+            .map(|column| quoted(&column.name))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     fn key_values(&self, number: u64) -> Vec<(String, String)> {
@@ -131,27 +166,44 @@ impl Maker<'_> {
             true => (number + 1).to_string(),
             false => column.data_type.nth(number),
         };
-        self.key_columns().iter().map(|column| (quoted(&column.name), value(column))).collect()
+        self.key_columns()
+            .iter()
+            .map(|column| (quoted(&column.name), value(column)))
+            .collect()
     }
 
     fn row_of(&self, number: u64) -> String {
-        let terms = self.key_values(number).into_iter().map(|(name, value)| format!("{name} = {value}"));
+        let terms = self
+            .key_values(number)
+            .into_iter()
+            .map(|(name, value)| format!("{name} = {value}"));
         terms.collect::<Vec<_>>().join(" AND ")
     }
 
     fn some_row(&mut self, rng: &mut StdRng) -> String {
         let number = self.some_number(rng);
         if chance(rng, 8) {
-            return format!("{} ORDER BY {} LIMIT 3", self.row_of(number).replace(" = ", " >= "), self.order());
+            return format!(
+                "{} ORDER BY {} LIMIT 3",
+                self.row_of(number).replace(" = ", " >= "),
+                self.order()
+            );
         }
         self.row_of(number)
     }
 
     fn move_key(&mut self, rng: &mut StdRng) -> String {
         let (from, to) = (self.some_number(rng), self.some_number(rng));
-        let set = self.key_values(to).into_iter().map(|(name, value)| format!("{name} = {value}"));
+        let set = self
+            .key_values(to)
+            .into_iter()
+            .map(|(name, value)| format!("{name} = {value}"));
         let set = set.collect::<Vec<_>>().join(", ");
-        format!("UPDATE {} SET {set} WHERE {}", quoted(&self.table.name), self.row_of(from))
+        format!(
+            "UPDATE {} SET {set} WHERE {}",
+            quoted(&self.table.name),
+            self.row_of(from)
+        )
     }
 
     /// Two rows get each other's value.
