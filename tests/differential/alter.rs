@@ -312,12 +312,12 @@ impl Maker<'_> {
     }
 
     fn put_visibility(&mut self, rng: &mut StdRng, out: &mut Vec<String>) {
-        if self.table.flavor == Flavor::MySql {
-            if let Some(column) = self.column(rng).filter(|_| chance(rng, 50)) {
-                let word = one(rng, &["VISIBLE", "INVISIBLE"]);
-                out.push(format!("ALTER COLUMN {} SET {word}", quoted(&column.name)));
-                return;
-            }
+        if self.table.flavor == Flavor::MySql
+            && let Some(column) = self.column(rng).filter(|_| chance(rng, 50))
+        {
+            let word = one(rng, &["VISIBLE", "INVISIBLE"]);
+            out.push(format!("ALTER COLUMN {} SET {word}", quoted(&column.name)));
+            return;
         }
         let Some(key) = self.table.keys.choose(rng) else {
             return;

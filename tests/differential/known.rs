@@ -30,6 +30,11 @@ pub(crate) fn difference(
 fn normal(_flavor: Flavor, outcome: &Outcome, quiet: bool) -> Outcome {
     // An error packet holds one line; further lines that some servers add behind an error are not told.
     let mut outcome = outcome.clone().error_alone();
+    // Of several duplicates, the one that is named depends on the order in which chunks are copied.
+    outcome = outcome.map_texts(|text| match text.rsplit_once("' for key '") {
+        Some((_, key)) if text.starts_with("Duplicate entry '") => format!("Duplicate entry for key '{key}"),
+        _ => text,
+    });
     if quiet {
         return outcome;
     }
