@@ -152,7 +152,6 @@ const CASES: &[Case] = &[
     Case("VARCHAR(30)", "MODIFY v BIT(8)", "'1'", &["'12'"]),
     Case("VARCHAR(30)", "MODIFY v ENUM('a','b')", "'a'", &["'x'", "''"]),
     Case("VARCHAR(30)", "MODIFY v SET('a','b')", "'a'", &["'x'", "'a,x'"]),
-    Case("INT", "MODIFY v DATE", "20240101", &["1"]),
     Case("INT", "MODIFY v VARCHAR(2)", "1", &["1000"]),
     Case("INT", "MODIFY v JSON", "1", &["-2"]),
     Case("DOUBLE", "MODIFY v VARCHAR(3)", "1", &["1.2345"]),

@@ -1,16 +1,17 @@
 //! The task that owns everything pending.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::Options;
 use super::change_set::{Batch, ChangeSet};
 use super::drain::Drain;
 use super::failure::Told;
 use super::hand::Landed;
 use crate::binlog::StreamItem;
 use crate::checkpoint::Ledger;
+use crate::chunk::{ChunkSizer, SizeLimits};
 use crate::counters::Counters;
 use crate::key::Key;
 use crate::position::Position;
@@ -46,7 +47,10 @@ pub(super) struct Board {
 
 /// The task's state.
 pub(super) struct Core {
-    pub(super) options: Options,
+    pub(super) pending_max: usize,
+    pub(super) batch: SizeLimits,
+    /// How many keys the next batch has.
+    pub(super) sizer: ChunkSizer,
     pub(super) ledger: Ledger,
     pub(super) counters: Arc<Counters>,
     pub(super) board: Board,
@@ -97,7 +101,7 @@ impl Core {
     async fn serve(&mut self, inlets: &mut Inlets) -> Result<()> {
         let mut items = Vec::with_capacity(ITEMS_AT_ONCE);
         loop {
-            let room = self.options.pending_max.saturating_sub(self.changes.waiting());
+            let room = self.pending_max.saturating_sub(self.changes.waiting());
             tokio::select! {
                 count = inlets.stream.recv_many(&mut items, room.min(ITEMS_AT_ONCE)), if room > 0 => {
                     if count == 0 {
@@ -129,13 +133,19 @@ impl Core {
     }
 
     fn land(&mut self, landed: Landed) -> Result<()> {
-        let Landed { hand, batch, outcome } = landed;
+        let Landed {
+            hand,
+            batch,
+            took,
+            outcome,
+        } = landed;
         self.idle.push(hand);
         self.waiting -= usize::from(batch.wait);
         match outcome {
             Ok(locked) => {
                 failpoint::hit("applier_batch_committed");
                 self.count(&batch, locked.len());
+                self.learn(&batch, took);
                 self.changes.done(batch, &locked);
                 Ok(())
             }
@@ -144,6 +154,23 @@ impl Core {
                 Err(error)
             }
         }
+    }
+
+    /// What a batch waited for the application's locks says nothing about its size.
+    fn learn(&mut self, batch: &Batch, took: Duration) {
+        if batch.wait {
+            return;
+        }
+        if took > 2 * self.batch.target {
+            self.begin_small();
+        } else {
+            self.sizer.took(batch.len() as u64, took, 0);
+        }
+    }
+
+    /// Somebody may want these rows: the size grows again within a few batches, but what is held too long is seen.
+    fn begin_small(&mut self) {
+        self.sizer = ChunkSizer::new(self.batch);
     }
 
     fn count(&self, batch: &Batch, locked: usize) {
@@ -162,6 +189,8 @@ impl Core {
             }
             Some(Command::Resume) => {
                 self.paused = false;
+                // The ghost's pages may have left the server's memory meanwhile: an index was built, perhaps.
+                self.begin_small();
                 self.pausing.clear();
             }
             Some(Command::Reconcile(keys, reply)) => {
@@ -202,7 +231,7 @@ impl Core {
     async fn hand_out(&mut self) {
         while !self.paused && !self.idle.is_empty() {
             let may_wait = self.waiting + 1 < self.hands.len().max(2);
-            let batch = self.changes.take(self.options.keys_per_batch);
+            let batch = self.changes.take(self.sizer.rows() as usize);
             let batch = match batch {
                 None if may_wait => self.changes.take_locked(),
                 batch => batch,
@@ -236,7 +265,7 @@ impl Core {
             .received
             .as_ref()
             .is_some_and(|position| position.at_or_after(&drain.through));
-        let full = self.changes.waiting() >= self.options.pending_max;
+        let full = self.changes.waiting() >= self.pending_max;
         if !reached && !full {
             self.drain = Some(drain);
             return;
