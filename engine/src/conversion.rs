@@ -127,6 +127,8 @@ fn converts_otherwise(maria: bool, from: &str, to: &str) -> bool {
         "float" | "double" => !is_number(to) && !is_text(to),
         "decimal" => member || (!maria && (day || matches!(to, "bit" | "json"))),
         "date" if to == "year" => !maria,
+        // The day is the present one, of the session and of the moment.
+        "time" if day => true,
         "date" | "time" | "datetime" | "timestamp" => to == "bit",
         "json" => !maria && !is_text(to) && !matches!(to, "float" | "double") && !is_integer(to),
         _ if is_integer(from) => !maria && (member || day),
@@ -250,6 +252,9 @@ mod tests {
             (Flavor::MySql, "char", "bit", true),
             (Flavor::MariaDb, "decimal", "set", false),
             (Flavor::MariaDb, "datetime", "bit", false),
+            (Flavor::MySql, "time", "datetime", false),
+            (Flavor::MariaDb, "time", "date", false),
+            (Flavor::MySql, "datetime", "time", true),
             (Flavor::MariaDb, "blob", "bit", false),
             (Flavor::MariaDb, "varchar", "tinyblob", false),
             (Flavor::MySql, "varchar", "tinyblob", true),

@@ -6,9 +6,9 @@
 //! writer hears, and what is left (definition, every row, AUTO_INCREMENT) must be the same. What may differ is made equal
 //! in `known.rs`, one rule after the other, each with its reason.
 //!
-//! A case follows from its seed. One that fails is made smaller as long as it fails, and printed as a text that can be
-//! kept in `kept/`, where every text is played again. The runs are ignored unless they are asked for (`-- --ignored`).
-//! `ALTEREGO_DIFF_CASES` says how many cases are generated (0: no end) and `ALTEREGO_DIFF_SEED` where they begin.
+//! A case follows from its seed. One that fails is made smaller as long as it fails, and written to a file that can be
+//! moved to `kept/`, where every file is played again by every run. `ALTEREGO_DIFF_CASES` says how many cases are generated
+//! (0: no end; unless it is said, a few that always are the same) and `ALTEREGO_DIFF_SEED` where they begin.
 
 mod alter;
 mod case;

@@ -188,12 +188,15 @@ async fn after_success(
 ) -> Result<Option<String>> {
     let behind = |done: &Done| done.when != When::Before;
     let swap = done.iter().position(behind).unwrap_or(done.len());
-    let difference = replayed(lane, script, ours, done, swap).await?;
     let unsure = done.get(swap).is_some_and(|done| done.when == When::Unknown);
-    match difference {
-        Some(_) if unsure => replayed(lane, script, ours, done, swap + 1).await,
-        other => Ok(other),
+    let Some(before) = replayed(lane, script, ours, done, swap).await? else {
+        return Ok(None);
+    };
+    if !unsure {
+        return Ok(Some(before));
     }
+    let behind = replayed(lane, script, ours, done, swap + 1).await?;
+    Ok(behind.map(|behind| format!("{before}\nand with the swap behind transaction {swap}: {behind}")))
 }
 
 /// What differs from a play on the clone with the ALTER before the transaction number `swap`.
@@ -208,9 +211,13 @@ async fn replayed(
     if let Some(difference) = clone.transactions(done, 0..swap).await? {
         return Ok(Some(difference));
     }
+    let counter = clone.counter().await?;
     let native = clone.alter().await?;
     if let Some(difference) = known::difference(lane.flavor, script, ours, &native) {
         return Ok(Some(difference));
+    }
+    if known::may_forget_numbers(lane.flavor, script, &native) {
+        clone.count_on_from(counter).await?;
     }
     if let Some(difference) = clone.transactions(done, swap..done.len()).await? {
         return Ok(Some(difference));
@@ -249,11 +256,20 @@ async fn after_failure(
     Ok(Some(difference))
 }
 
+/// Whether the statement leaves none of the diagnostics of the one before it.
+fn sets_diagnostics(statement: &str) -> bool {
+    ["INSERT", "REPLACE", "UPDATE", "DELETE"]
+        .iter()
+        .any(|verb| statement.starts_with(verb))
+}
+
 /// The second play.
 struct Clone<'a> {
     lane: &'a Lane,
     script: &'a Script,
     writer: Conn,
+    /// Whether the writer's last statement on the table was left out.
+    skipped: bool,
 }
 
 impl<'a> Clone<'a> {
@@ -261,7 +277,12 @@ impl<'a> Clone<'a> {
         let refused = set_up(&lane.direct, &lane.native, &script.table).await?;
         anyhow::ensure!(refused.is_none(), "the server took the table once: {refused:?}");
         let writer = session(&lane.direct, &lane.native, &script.writer).await?;
-        Ok(Clone { lane, script, writer })
+        Ok(Clone {
+            lane,
+            script,
+            writer,
+            skipped: false,
+        })
     }
 
     fn told_of_ours(&self, outcome: Outcome) -> Outcome {
@@ -278,6 +299,31 @@ impl<'a> Clone<'a> {
         Ok(self.told_of_ours(outcome))
     }
 
+    /// Where AUTO_INCREMENT is.
+    async fn counter(&self) -> Result<Option<u64>> {
+        let mut conn = crate::side::connect(&self.lane.direct, &self.lane.native).await?;
+        let sql = "SELECT auto_increment FROM information_schema.tables WHERE table_schema = DATABASE()";
+        let counter: Option<Option<u64>> = conn.query_first(sql).await?;
+        conn.disconnect().await?;
+        Ok(counter.flatten())
+    }
+
+    /// Moves AUTO_INCREMENT on to where it was.
+    async fn count_on_from(&self, before: Option<u64>) -> Result<()> {
+        let now = self.counter().await?;
+        if let (Some(before), Some(now)) = (before, now)
+            && now < before
+        {
+            let mut conn = crate::side::connect(&self.lane.direct, &self.lane.native).await?;
+            let name: Option<String> = conn.query_first("SHOW TABLES").await?;
+            let name = quoted(&name.context("the clone is gone")?);
+            conn.query_drop(format!("ALTER TABLE {name} AUTO_INCREMENT={before}"))
+                .await?;
+            conn.disconnect().await?;
+        }
+        Ok(())
+    }
+
     /// Plays some of the transactions; gives what the writer hears otherwise than it did.
     async fn transactions(&mut self, done: &[Done], which: std::ops::Range<usize>) -> Result<Option<String>> {
         for place in which {
@@ -285,18 +331,18 @@ impl<'a> Clone<'a> {
             else {
                 continue;
             };
+            let snapshot = statements.iter().any(|statement| statement.contains("SNAPSHOT"));
             for (ours, statement) in done.outcomes.iter().zip(statements) {
                 // A snapshot older than the swap, as the server's own rebuild leaves it: the statement did nothing.
-                if ours.code() == Some(TABLE_CHANGED)
-                    && statements.iter().any(|statement| statement.contains("SNAPSHOT"))
-                {
+                if ours.code() == Some(TABLE_CHANGED) && snapshot {
+                    self.skipped = true;
                     continue;
                 }
                 let native = run(&mut self.writer, statement).await?;
                 let native = self.told_of_ours(native);
-                // What was skipped still shows in the diagnostics of a statement that leaves them alone.
-                let left_over = statements.iter().any(|statement| statement.contains("SNAPSHOT"));
-                let (ours, native) = match left_over {
+                // What was skipped still shows in the diagnostics of statements that leave them alone.
+                self.skipped &= !sets_diagnostics(statement);
+                let (ours, native) = match self.skipped {
                     true => (
                         ours.clone().without_warning_texts(),
                         native.without_warning_texts(),

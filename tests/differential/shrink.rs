@@ -1,4 +1,4 @@
-//! A failing case is made smaller as long as it fails.
+//! A failing case is made smaller as long as it fails, and in the same way: it would end at the commonest failure else.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ pub(crate) async fn shrink(lane: &Lane, case: Case, difference: String) -> (Case
             break;
         }
         let candidate = candidates[place % candidates.len()].clone();
-        match fails(lane, &candidate).await {
+        match fails(lane, &candidate, &kind(&smallest.1)).await {
             Some(difference) => {
                 smallest = (candidate, difference);
                 since_smaller = 0;
@@ -38,10 +38,21 @@ pub(crate) async fn shrink(lane: &Lane, case: Case, difference: String) -> (Case
     smallest
 }
 
-async fn fails(lane: &Lane, case: &Case) -> Option<String> {
+/// In what way a case fails: the words before the first detail, and the errors.
+fn kind(difference: &str) -> String {
+    let is_detail = |c: char| c == '(' || c.is_ascii_digit();
+    let words = difference.split(is_detail).next().unwrap_or_default();
+    let errors = difference.split("code: ").skip(1);
+    let errors = errors.filter_map(|rest| rest.split(',').next());
+    format!("{words} {}", errors.collect::<Vec<_>>().join(" "))
+}
+
+async fn fails(lane: &Lane, case: &Case, wanted: &str) -> Option<String> {
     let tries = if case.transactions.is_empty() { 1 } else { TRIES };
     for _ in 0..tries {
-        if let Ok(Verdict::Different(difference)) = play(lane, &case.script()).await {
+        if let Ok(Verdict::Different(difference)) = play(lane, &case.script()).await
+            && kind(&difference) == wanted
+        {
             return Some(difference);
         }
     }

@@ -29,6 +29,9 @@ const BEGINNINGS: &[(&[&str], Fate)] = &[
         Fate::Reads,
     ),
     (&["SELECT COUNT(*) FROM other"], Fate::Reads),
+    (&["BEGIN", "SAVEPOINT a", "SHOW WARNINGS"], Fate::Reads),
+    // Another table of the same name.
+    (&["USE shop", "BEGIN", "SELECT COUNT(*) FROM other"], Fate::Reads),
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +44,9 @@ enum Fate {
 
 async fn old_snapshots_are_refused_as_by_the_server(flavor: Flavor) -> Result<()> {
     let rig = Rig::start(flavor, &[]).await?;
-    for schema in ["app", "nat"] {
+    let mut root = rig.direct("app").await?;
+    root.query_drop("CREATE DATABASE shop").await?;
+    for schema in ["app", "nat", "shop"] {
         let mut root = rig.direct(schema).await?;
         root.query_drop("CREATE TABLE t (id INT PRIMARY KEY, v INT)")
             .await?;

@@ -9,6 +9,7 @@ mod definition;
 mod inherited;
 mod key;
 mod time_zone;
+mod unchecked;
 mod unique;
 
 use mysql_async::Conn;
@@ -109,6 +110,7 @@ async fn describe(
             conversion::check(statement.flavor(), before, after, settings).map_err(crate::Error::Refused)?;
         }
     }
+    unchecked::check(statement.flavor(), altered.copies, &ghost, &mapping).map_err(crate::Error::Refused)?;
     let key = source.choose_key().map_err(crate::Error::Refused)?;
     let kept = key::survives(&key, source, &ghost, &mapping).map_err(crate::Error::Refused)?;
     let time_zone =
@@ -126,6 +128,7 @@ async fn describe(
         settings: settings.clone(),
         time_zone,
         native_copies: altered.copies,
+        counter: statement.counter(),
         turns,
         definition_warnings: altered.warnings,
     })
