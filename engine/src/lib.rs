@@ -34,6 +34,7 @@ mod processlist;
 pub mod reconcile;
 pub mod row_copy;
 pub mod session;
+mod slowpoint;
 pub mod table;
 pub mod throttle;
 pub mod verify;

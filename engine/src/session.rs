@@ -32,6 +32,7 @@ pub struct Upstream {
     opts: Opts,
     /// Its version.
     pub version: ServerVersion,
+    ignores_case: bool,
 }
 
 impl Upstream {
@@ -41,15 +42,26 @@ impl Upstream {
     /// Those of connecting, and [`Error::Fatal`] for a version text that is neither MySQL's nor MariaDB's.
     pub async fn reach(opts: Opts) -> Result<Self> {
         let mut conn = Conn::new(session_opts(&opts)).await?;
-        let text: Option<String> = conn.query_first("SELECT VERSION()").await?;
+        let row: Option<(String, u8)> = conn
+            .query_first("SELECT VERSION(), @@lower_case_table_names")
+            .await?;
         conn.disconnect().await?;
-        let text = text.unwrap_or_default();
+        let (text, lower_case_table_names) = row.unwrap_or_default();
         let version = ServerVersion::parse(&text).ok_or_else(|| {
             Error::fatal(format!(
                 "the server calls itself `{text}`, which is not a MySQL or MariaDB version"
             ))
         })?;
-        Ok(Self { opts, version })
+        Ok(Self {
+            opts,
+            version,
+            ignores_case: lower_case_table_names != 0,
+        })
+    }
+
+    /// Whether names of schemas and tables mean the same in any case (`lower_case_table_names`).
+    pub fn ignores_case(&self) -> bool {
+        self.ignores_case
     }
 
     /// Which family the server belongs to.

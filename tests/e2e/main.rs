@@ -3,6 +3,7 @@
 //! Every case runs on both servers ([`both!`]). Each test has a private server and a private proxy. What a
 //! migration leaves is compared with what the server's own ALTER leaves on a clone, on the same server.
 
+mod adverse;
 mod alter_classes;
 mod alter_forms;
 mod clients;

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::Options;
 use super::change_set::{Batch, ChangeSet};
 use super::drain::Drain;
 use super::failure::Told;
 use super::hand::Landed;
 use crate::binlog::StreamItem;
 use crate::checkpoint::Ledger;
-use crate::chunk::{ChunkSizer, SizeLimits};
+use crate::chunk::ChunkSizer;
 use crate::counters::Counters;
 use crate::key::Key;
 use crate::position::Position;
@@ -47,8 +48,7 @@ pub(super) struct Board {
 
 /// The task's state.
 pub(super) struct Core {
-    pub(super) pending_max: usize,
-    pub(super) batch: SizeLimits,
+    pub(super) options: Options,
     /// How many keys the next batch has.
     pub(super) sizer: ChunkSizer,
     pub(super) ledger: Ledger,
@@ -101,7 +101,7 @@ impl Core {
     async fn serve(&mut self, inlets: &mut Inlets) -> Result<()> {
         let mut items = Vec::with_capacity(ITEMS_AT_ONCE);
         loop {
-            let room = self.pending_max.saturating_sub(self.changes.waiting());
+            let room = self.room();
             tokio::select! {
                 count = inlets.stream.recv_many(&mut items, room.min(ITEMS_AT_ONCE)), if room > 0 => {
                     if count == 0 {
@@ -119,6 +119,14 @@ impl Core {
             self.publish().await;
             self.hand_out().await;
             self.serve_drain();
+        }
+    }
+
+    /// How many more changes may come before something is written.
+    fn room(&self) -> usize {
+        match self.changes.waiting_bytes() < self.options.pending_max_bytes {
+            true => self.options.pending_max.saturating_sub(self.changes.waiting()),
+            false => 0,
         }
     }
 
@@ -161,7 +169,7 @@ impl Core {
         if batch.wait {
             return;
         }
-        if took > 2 * self.batch.target {
+        if took > 2 * self.options.batch.target {
             self.begin_small();
         } else {
             self.sizer.took(batch.len() as u64, took, 0);
@@ -170,7 +178,7 @@ impl Core {
 
     /// Somebody may want these rows: the size grows again within a few batches, but what is held too long is seen.
     fn begin_small(&mut self) {
-        self.sizer = ChunkSizer::new(self.batch);
+        self.sizer = ChunkSizer::new(self.options.batch);
     }
 
     fn count(&self, batch: &Batch, locked: usize) {
@@ -265,7 +273,7 @@ impl Core {
             .received
             .as_ref()
             .is_some_and(|position| position.at_or_after(&drain.through));
-        let full = self.changes.waiting() >= self.pending_max;
+        let full = self.room() == 0;
         if !reached && !full {
             self.drain = Some(drain);
             return;

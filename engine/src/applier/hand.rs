@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::change_set::Batch;
-use crate::Result;
 use crate::key::Key;
 use crate::plan::Plan;
 use crate::reconcile::Worker;
 use crate::session::Upstream;
+use crate::{Result, slowpoint};
 
 /// What came of a batch.
 #[derive(Debug)]
@@ -34,6 +34,7 @@ pub(super) fn start(
     tokio::spawn(async move {
         let mut worker = Worker::new(upstream, plan, 0);
         while let Some(batch) = batches.recv().await {
+            slowpoint::pass("applier_batch").await;
             let began = Instant::now();
             let outcome = write(&mut worker, &batch).await;
             let report = Landed {

@@ -31,6 +31,8 @@ pub struct Options {
     pub batch: SizeLimits,
     /// The most keys that are pending; then the stream waits.
     pub pending_max: usize,
+    /// About the most bytes that pending keys may take; then the stream waits, too.
+    pub pending_max_bytes: usize,
 }
 
 impl Default for Options {
@@ -46,9 +48,15 @@ impl Default for Options {
                 rows_max: 100,
                 target: Duration::from_millis(20),
             },
-            pending_max: 100_000,
+            pending_max: pending_max().unwrap_or(100_000),
+            pending_max_bytes: 64 << 20,
         }
     }
+}
+
+/// A smaller bound, so that a test can reach it.
+fn pending_max() -> Option<usize> {
+    std::env::var("ALTEREGO_PENDING_MAX").ok()?.parse().ok()
 }
 
 /// Speaks to a running applier. Clones speak to the same one; with the last of them it stops.
@@ -86,9 +94,8 @@ pub fn start(
     let (failure_sender, failure) = watch::channel(None);
     let (commands_sender, commands) = mpsc::unbounded_channel();
     let core = Core {
-        pending_max: options.pending_max,
+        options,
         sizer: ChunkSizer::new(options.batch),
-        batch: options.batch,
         ledger,
         counters,
         board: Board {

@@ -10,6 +10,7 @@ use tokio::time::Instant as Deadline;
 use super::sessions::{self, Sessions};
 use super::{
     ClosedGate, Context, Outcome, WatchedGate, Where, auto_increment, look, refused, rename_sql, request,
+    rivals,
 };
 use crate::binlog::OWN_COMMENT;
 use crate::failpoint;
@@ -158,8 +159,12 @@ impl<'a> Attempt<'a> {
             return Err(Error::fatal("the session that renames is missing"));
         };
         let rename_id = rename.id();
+        let own = [lock.id(), rename_id, control.id()];
         let release = async {
-            let proof = prove_waiting(control, rename_id, self.context, deadline).await;
+            let proof = match prove_waiting(control, rename_id, self.context, deadline).await {
+                Ok(()) => rivals::none(control, &own, source).await,
+                late => late,
+            };
             if let Err(error) = proof {
                 sessions::kill(control, rename_id).await?;
                 return Err(error);

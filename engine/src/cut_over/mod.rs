@@ -12,6 +12,9 @@
 //! 4. If MariaDB's locks are lost early, because their session dies, RENAME must not go on. It cannot: a sentry
 //!    table stands at the name the source would be moved to, and only the locking session removes it, after
 //!    the drain and after the proof.
+//! 5. Nor may another statement that wants the source for itself (TRUNCATE, RENAME) stand between the locks and RENAME on
+//!    MariaDB, for it would go first, and RENAME would undo it. One that came before RENAME is found in the process list
+//!    once RENAME waits, and the attempt is given up; one that comes later waits behind RENAME.
 //!
 //! # Why the application only sees a pause
 //! No attempt is made while a session is known to hold the table for long. The gate is closed and drained and the applier
@@ -25,6 +28,7 @@ mod gate;
 mod look;
 mod quiet;
 mod request;
+mod rivals;
 mod sessions;
 
 use std::sync::Arc;
@@ -44,7 +48,7 @@ use crate::old_table::drop_table;
 use crate::plan::Plan;
 use crate::session::Upstream;
 use crate::verify::{Verified, interrupted};
-use crate::{Error, Flavor, Result, TableName, names};
+use crate::{Error, Flavor, Result, TableName, names, slowpoint};
 
 pub use gate::{ClosedGate, NoGate, TrafficGate, WatchedGate};
 pub use look::{Where, finish, leftover, look};
@@ -149,8 +153,18 @@ impl Context {
         attempt.run(gate, attempts).await
     }
 
-    /// Waits until the backlog is small and nobody is known to hold the table for long.
+    /// Waits for a moment at which an attempt is worth it. Who follows the source may end meanwhile: then there is none.
     async fn wait_until_quiet(&self, gate: &dyn WatchedGate, patience: Duration) -> Result<()> {
+        tokio::select! {
+            biased;
+            error = self.follower.failed() => Err(error),
+            quiet = self.quiet(gate, patience) => quiet,
+        }
+    }
+
+    /// Waits until the backlog is small and nobody is known to hold the table for long.
+    async fn quiet(&self, gate: &dyn WatchedGate, patience: Duration) -> Result<()> {
+        slowpoint::pass("cut_over").await;
         let mut control = self.upstream.control().await?;
         let began = Instant::now();
         let mut reminded = began;

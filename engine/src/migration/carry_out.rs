@@ -211,12 +211,21 @@ async fn count(shared: &Shared, running: &Running) -> Result<()> {
 /// Records the end first: a record that still said "copying" would be taken up by the next process, and alter a table
 /// whose client was told that it is unchanged.
 async fn tidy(shared: &Shared, running: &Running, phase: Phase, message: &str) -> Result<()> {
-    shared.store.enter(running.id(), phase, Some(message)).await?;
-    count(shared, running).await?;
+    if let Err(error) = record_end(shared, running, phase, message).await {
+        // Without a state table there is no record that could be taken up.
+        if shared.store.is_installed().await? {
+            return Err(error);
+        }
+    }
     let source = &running.task().source;
     let mut conn = shared.upstream.control().await?;
     ghost::drop(&mut conn, source).await?;
     old_table::remove_if_empty(&shared.upstream, &names::ghost(source).schema).await
+}
+
+async fn record_end(shared: &Shared, running: &Running, phase: Phase, message: &str) -> Result<()> {
+    shared.store.enter(running.id(), phase, Some(message)).await?;
+    count(shared, running).await
 }
 
 /// Tidies up, now if the server lets us, else as soon as it does.

@@ -56,9 +56,14 @@ pub(super) async fn clean_up(shared: Arc<Shared>, leftover: Leftover) {
 }
 
 async fn drop_it(shared: &Shared, leftover: &Leftover) -> Result<()> {
+    // With the state table somebody has removed all records: then no later migration is known that could still want it.
+    let recorded = shared.store.is_installed().await?;
     // A later migration of the same table has put its own replaced table there, and its own record drops it.
-    if !shared.store.replaced_since(leftover.id, &leftover.source).await? {
+    if !recorded || !shared.store.replaced_since(leftover.id, &leftover.source).await? {
         old_table::drop_old(&shared.upstream, &leftover.source).await?;
     }
-    shared.store.enter(leftover.id, Phase::Done, None).await
+    match recorded {
+        true => shared.store.enter(leftover.id, Phase::Done, None).await,
+        false => Ok(()),
+    }
 }

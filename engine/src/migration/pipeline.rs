@@ -15,7 +15,7 @@ use super::Shared;
 use super::follow::{CHANNEL_ITEMS, StreamFailure, follow};
 use super::outcome::{Altered, Warning};
 use super::phase::{Event, Phase};
-use super::prepare::Prepared;
+use super::prepare::{self, Prepared};
 use super::running::Running;
 use crate::applier::{self, ApplierHandle, Options};
 use crate::binlog::{StreamRequest, Streamer};
@@ -26,7 +26,7 @@ use crate::indexes::{self, Build, Deferred};
 use crate::plan::Plan;
 use crate::row_copy::{self, CopyReport, RowCopy};
 use crate::verify::{self, Verified};
-use crate::{Error, Result, failpoint, throttle};
+use crate::{Error, Result, failpoint, slowpoint, throttle};
 
 /// Chunks written at a time. Two keep two cores and the log's flushes busy; more only add to what the
 /// application waits behind.
@@ -38,6 +38,9 @@ const MAX_WARNINGS: usize = 1024;
 /// How often a checkpoint is persisted, if there is a new one.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long the stream may take to come to a change of the tables that has been noticed otherwise.
+const STREAM_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Carries a prepared migration to its swap.
 pub(super) async fn carry(
     shared: &Arc<Shared>,
@@ -46,7 +49,10 @@ pub(super) async fn carry(
 ) -> Result<Altered> {
     let _work = shared.rest.work().await;
     let pipeline = Pipeline::start(shared, running, prepared).await?;
-    let result = pipeline.phases().await;
+    let result = match pipeline.phases().await {
+        Err(error @ (Error::Answer(_) | Error::Fatal(_))) => Err(pipeline.or_interference(error).await),
+        other => other,
+    };
     let stream = pipeline.stream.clone();
     pipeline.stop().await;
     // An ended stream ends the applier, and that is what everybody else hears of; why, the stream has said.
@@ -159,7 +165,7 @@ impl Pipeline {
     async fn enter(&self, event: Event) -> Result<()> {
         let phase = self.running.advance(event)?;
         tracing::info!(migration = self.running.id(), table = %self.plan.source_name(), %phase, "next phase");
-        self.shared.store.enter(self.running.id(), phase, None).await
+        self.shared.store.go_on(self.running.id(), phase).await
     }
 
     async fn swap(&self, verified: Verified) -> Result<()> {
@@ -199,6 +205,21 @@ impl Pipeline {
         }
     }
 
+    /// The error, or that somebody else has changed the tables: then a statement of ours was refused for that, and its error
+    /// is no answer to the client's. The stream knows what was done to them, and may not have come there yet.
+    async fn or_interference(&self, error: Error) -> Error {
+        let Ok(false) = prepare::still_stand(&self.shared.upstream, &self.plan).await else {
+            return error;
+        };
+        match tokio::time::timeout(STREAM_PATIENCE, self.applier.failed()).await {
+            // Not an answer, so that the stream's own words are told instead.
+            Ok(heard) => Error::fatal(heard.to_string()),
+            Err(_) => Error::fatal(format!(
+                "the tables were changed by somebody else, and then: {error}"
+            )),
+        }
+    }
+
     async fn stop(self) {
         self.tasks.iter().for_each(AbortHandle::abort);
         self.applier.stop().await;
@@ -220,7 +241,7 @@ struct Record {
 #[async_trait::async_trait]
 impl Recorder for Record {
     async fn cutting_over(&self) -> Result<()> {
-        self.shared.store.enter(self.id, Phase::CuttingOver, None).await
+        self.shared.store.go_on(self.id, Phase::CuttingOver).await
     }
 }
 
@@ -245,6 +266,7 @@ async fn compare(
     plan: &Arc<Plan>,
     applier: &ApplierHandle,
 ) -> Result<Verified> {
+    slowpoint::pass("verifying").await;
     verify::run(&verify::Context {
         plan: Arc::clone(plan),
         upstream: shared.upstream.clone(),

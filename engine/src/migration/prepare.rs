@@ -18,7 +18,7 @@ use crate::indexes::{self, Attempt, Deferred};
 use crate::plan::Plan;
 use crate::position::{self, Position};
 use crate::preflight::Checked;
-use crate::session::SessionSettings;
+use crate::session::{SessionSettings, Upstream};
 use crate::table::{Table, same_definition};
 use crate::{Error, Flavor, Result, TableName, failpoint, ghost, preflight};
 
@@ -225,6 +225,19 @@ fn understood(task: &Task, flavor: Flavor) -> Result<Statement> {
         NotOurs::Native(refusal) => Error::Refused(refusal),
         NotOurs::Unrelated => Error::refused("it is no change of a table"),
     })
+}
+
+/// Whether source and ghost are there with the columns they are known by.
+pub(super) async fn still_stand(upstream: &Upstream, plan: &Plan) -> Result<bool> {
+    let mut conn = upstream.control().await?;
+    for known in [&plan.source, &plan.ghost] {
+        match Table::load(&mut conn, &known.name).await {
+            Ok(now) if now.columns == known.columns => {}
+            Ok(_) | Err(Error::Answer(_) | Error::Refused(_)) => return Ok(false),
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(true)
 }
 
 async fn still_defined(conn: &mut Conn, source: &Table) -> Result<()> {

@@ -10,6 +10,7 @@ use mysql_async::{Conn, FromRowError, Row, params};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::phase::Phase;
+use crate::binlog::OWN_COMMENT;
 use crate::names::STATE_SCHEMA;
 use crate::session::{SessionSettings, Upstream};
 use crate::{Error, Result, TableName};
@@ -142,8 +143,11 @@ impl Store {
             return Ok(());
         }
         let add = "ADD COLUMN ghost_create LONGTEXT NOT NULL AFTER source_create";
-        self.run(format!("ALTER TABLE {STATE_SCHEMA}.migrations {add}"), ())
-            .await
+        self.run(
+            format!("ALTER TABLE {STATE_SCHEMA}.migrations {add} {OWN_COMMENT}"),
+            (),
+        )
+        .await
     }
 
     /// Records a migration that is accepted but not begun; returns its number.
@@ -151,6 +155,17 @@ impl Store {
     /// # Errors
     /// Those of the statement.
     pub(super) async fn accept(&self, task: &Task, keep_seconds: u64) -> Result<u64> {
+        match self.insert(task, keep_seconds).await {
+            // Somebody has removed it since it was created.
+            Err(Error::Answer(_)) if !self.is_installed().await? => {
+                self.install().await?;
+                self.insert(task, keep_seconds).await
+            }
+            other => other,
+        }
+    }
+
+    async fn insert(&self, task: &Task, keep_seconds: u64) -> Result<u64> {
         let mut session = self.session().await?;
         let result = session
             .conn
@@ -245,6 +260,45 @@ impl Store {
             params! { "rows" => rows, "changes" => changes, "id" => id },
         )
         .await
+    }
+
+    /// Records a phase of a migration that goes on.
+    ///
+    /// # Errors
+    /// [`Error::Fatal`] if the record is gone: nobody could finish what a crash interrupts. Those of the statement.
+    pub(super) async fn go_on(&self, id: u64, phase: Phase) -> Result<()> {
+        let entered = self.enter(id, phase, None).await;
+        match entered {
+            Err(Error::Answer(error)) => Err(Error::fatal(format!("its state cannot be recorded: {error}"))),
+            Ok(()) if !self.has(id).await? => Err(Error::fatal(format!(
+                "its record in {STATE_SCHEMA}.migrations was removed by somebody else"
+            ))),
+            other => other,
+        }
+    }
+
+    async fn has(&self, id: u64) -> Result<bool> {
+        let mut session = self.session().await?;
+        let found = session
+            .conn
+            .query_first::<u8, _>(format!("SELECT 1 FROM {STATE_SCHEMA}.migrations WHERE id={id}"))
+            .await;
+        Ok(session.done(found)?.is_some())
+    }
+
+    /// Whether the state table is there.
+    ///
+    /// # Errors
+    /// Those of the statement.
+    pub(super) async fn is_installed(&self) -> Result<bool> {
+        let mut session = self.session().await?;
+        let found = session
+            .conn
+            .query_first::<u8, _>(format!(
+                "SELECT 1 FROM information_schema.tables WHERE table_schema='{STATE_SCHEMA}' AND table_name='migrations'"
+            ))
+            .await;
+        Ok(session.done(found)?.is_some())
     }
 
     /// Records a phase.

@@ -17,7 +17,7 @@ use crate::key::Key;
 use crate::plan::Plan;
 use crate::reconcile::{Backoff, Warning, Worker, Written};
 use crate::session::Upstream;
-use crate::{Error, Result, failpoint};
+use crate::{Error, Result, failpoint, slowpoint};
 
 /// How long chunks in flight may take to finish once the copy is cancelled.
 const GRACE: Duration = Duration::from_secs(2);
@@ -137,6 +137,7 @@ impl Dispatcher {
         // Before the read is sent: see the watermark's proof.
         self.copy.ledger.watermark().dispatch(chunk.through());
         self.busy.spawn(async move {
+            slowpoint::pass("chunk_dispatched").await;
             let outcome = worker.range(chunk.range()).await;
             Finished {
                 worker,

@@ -1,5 +1,6 @@
 //! What a caught command needs: asking the server, holding the client, answering it.
 
+mod bystander;
 mod change;
 mod diagnostics;
 mod hold;
@@ -48,6 +49,7 @@ impl Session {
             Catch::Diagnostics(asked) => self.show_diagnostics(&caught, asked).await,
             Catch::OldSnapshot(expect, suspicion) => self.old_snapshot(&caught, *expect, suspicion).await,
             Catch::Prepare(text) => self.prepare(&caught, text).await,
+            Catch::Bystander { sql, prepared } => self.stand_by(&caught, sql, *prepared).await,
             Catch::Change(text) => self.change(&caught, text, None).await,
             Catch::Execute(prepared) => self.change(&caught, &prepared.sql, Some(prepared)).await,
         }

@@ -8,6 +8,8 @@
 pub(crate) enum Opening {
     /// It may change a schema: `ALTER`, `CREATE`, `DROP`, `OPTIMIZE`.
     Change,
+    /// It may change a schema, and is always the server's: `RENAME`, `TRUNCATE`.
+    Definition,
     /// `SHOW`: it may be one of the proxy's own.
     Show,
     /// It may take or release locks that outlive it: `LOCK`, `UNLOCK`, `FLUSH`, `BACKUP`.
@@ -22,11 +24,13 @@ pub(crate) enum Opening {
     Other,
 }
 
-const OPENINGS: [(&[u8], Opening); 15] = [
+const OPENINGS: [(&[u8], Opening); 17] = [
     (b"ALTER", Opening::Change),
     (b"CREATE", Opening::Change),
     (b"DROP", Opening::Change),
     (b"OPTIMIZE", Opening::Change),
+    (b"RENAME", Opening::Definition),
+    (b"TRUNCATE", Opening::Definition),
     (b"SHOW", Opening::Show),
     (b"LOCK", Opening::Locks),
     (b"UNLOCK", Opening::Locks),
@@ -57,6 +61,11 @@ pub(crate) fn opening(text: &[u8]) -> Option<Opening> {
 /// As `opening`, for a text that is whole.
 pub(crate) fn opening_of_whole(text: &[u8]) -> Opening {
     skip_space(text).map_or(Opening::Other, |text| find(word(text).0))
+}
+
+/// Whether the statement may change a schema.
+pub(crate) fn changes_schemas(text: &[u8]) -> bool {
+    matches!(opening_of_whole(text), Opening::Change | Opening::Definition)
 }
 
 fn find(word: &[u8]) -> Opening {
@@ -204,6 +213,8 @@ mod tests {
         check("/*!ALTER*/ TABLE t", Opening::Change);
         check("/*M!100000 CREATE INDEX i ON t(a) */", Opening::Change);
         check("Optimize table t", Opening::Change);
+        check("truncate t", Opening::Definition);
+        check("/* x */ RENAME TABLE t TO u", Opening::Definition);
         check("alter", Opening::Change);
         check("alterego", Opening::Other);
         check("select 'alter'", Opening::Other);

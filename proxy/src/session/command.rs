@@ -61,7 +61,9 @@ pub(crate) enum Catch {
     ChangeUser,
     /// A text that may change a table.
     Change(String),
-    /// The preparation of such a text.
+    /// A text that may be about what a schema change under way works on. `prepared` says that it is executed by its id.
+    Bystander { sql: String, prepared: bool },
+    /// The preparation of a text that may change a table.
     Prepare(String),
     /// The execution of a prepared one.
     Execute(Arc<PreparedChange>),
@@ -283,6 +285,10 @@ impl Session {
                 if let Some(text) = self.candidate(text) {
                     return Decision::Catch(Catch::Change(text));
                 }
+                return self.bystander(text, false).map_or(FORWARD, Decision::Catch);
+            }
+            Opening::Definition => {
+                return self.bystander(text, false).map_or(FORWARD, Decision::Catch);
             }
             Opening::Show => match Show::parse(text) {
                 Some(Show::Migrations) => return Decision::Catch(Catch::Migrations),
@@ -339,6 +345,17 @@ impl Session {
         if statement.is_none() && self.statements.may_become_change(id) {
             return Decision::More;
         }
+        let text = statement.and_then(|statement| statement.text.as_deref());
+        if let Some(text) = text.filter(|text| front.is_inspectable() && words::changes_schemas(text))
+            && front.code == code::STMT_EXECUTE
+            && let Some(catch) = self.bystander(text, true)
+        {
+            return if front.is_whole {
+                Decision::Catch(catch)
+            } else {
+                Decision::More
+            };
+        }
         let without_cursor = flags.is_some_and(|flags| flags & code::CURSOR == 0);
         if self.cursors && front.code == code::STMT_EXECUTE && without_cursor {
             return Decision::Forward(Some(Expect::ExecuteAgain));
@@ -355,6 +372,15 @@ impl Session {
         }
         let flags = front.body.get(4).copied().unwrap_or_default();
         front.code == code::STMT_EXECUTE && (self.server.is_mariadb || flags & code::CURSOR == 0)
+    }
+
+    /// A statement of the server's that may have to wait for a schema change under way.
+    fn bystander(&self, text: &[u8], prepared: bool) -> Option<Catch> {
+        let text = str::from_utf8(text).ok()?;
+        self.shared.hooks.may_concern(text).then(|| Catch::Bystander {
+            sql: text.to_owned(),
+            prepared,
+        })
     }
 
     /// The text, if the hooks may want it in any mode the session could be reading it in. Which one it is costs a

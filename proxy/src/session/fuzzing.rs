@@ -144,11 +144,11 @@ impl Offline {
         self.caught.push(format!("{:?}", caught.catch));
         let header = caught.header;
         match caught.catch {
-            Catch::Change(_) => {
+            Catch::Change(_) | Catch::Bystander { prepared: false, .. } => {
                 session.note(header);
                 session.forward(header, Some(Expect::Query));
             }
-            Catch::Execute(_) => {
+            Catch::Execute(_) | Catch::Bystander { prepared: true, .. } => {
                 session.note(header);
                 session.forward(header, Some(Expect::Execute));
             }

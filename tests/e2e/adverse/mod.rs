@@ -1,0 +1,97 @@
+//! What others do to a table, and to what alterego keeps for it, while it is altered.
+//!
+//! A migration is held at a place of the test's choosing ([`Held`]), so that what is done to it is done in time.
+
+mod definitions;
+
+use std::path::PathBuf;
+
+use alterego_testkit::{Flavor, Options};
+use anyhow::Result;
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+use crate::support::{Outcome, Rig, eventually, run};
+
+/// A rig whose migrations wait at one place for as long as the test says.
+struct Held {
+    rig: Rig,
+    gate: PathBuf,
+    _folder: TempDir,
+}
+
+impl Held {
+    /// Migrations wait at the slowpoint `place`, from now on.
+    async fn at(place: &str, flavor: Flavor) -> Result<Held> {
+        let folder = tempfile::tempdir()?;
+        let gate = folder.path().join("gate");
+        let slowpoint = format!("{place}:{}", gate.display());
+        let rig = Rig::with(
+            flavor,
+            &Options::relaxed(),
+            &[],
+            &[("ALTEREGO_SLOWPOINT", &slowpoint)],
+        )
+        .await?;
+        let held = Held {
+            rig,
+            gate,
+            _folder: folder,
+        };
+        held.close()?;
+        Ok(held)
+    }
+
+    fn close(&self) -> Result<()> {
+        Ok(std::fs::write(&self.gate, "")?)
+    }
+
+    /// Lets migrations go on.
+    fn open(&self) -> Result<()> {
+        Ok(std::fs::remove_file(&self.gate)?)
+    }
+}
+
+/// Sends a statement through the proxy, in `app`.
+async fn send(rig: &Rig, sql: &str) -> Result<JoinHandle<Result<Outcome>>> {
+    let mut client = rig.client().await?;
+    let sql = sql.to_owned();
+    Ok(tokio::spawn(async move { run(&mut client, &sql).await }))
+}
+
+/// Waits until the migration of `app.t` is in this phase.
+async fn in_phase(rig: &Rig, phase: &str) -> Result<()> {
+    eventually(phase, async || {
+        let migrations = rig.migrations_of("t").await?;
+        let latest = migrations.first();
+        Ok(latest
+            .is_some_and(|migration| migration.phase == phase)
+            .then_some(()))
+    })
+    .await
+}
+
+/// Runs the same statements in both schemas.
+async fn in_both(conn: &mut Conn, statements: &[&str]) -> Result<()> {
+    for schema in ["app", "nat"] {
+        conn.query_drop(format!("USE {schema}")).await?;
+        for statement in statements {
+            conn.query_drop(*statement)
+                .await
+                .map_err(|error| anyhow::anyhow!("{schema}: {statement}: {error}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Both schemas, empty.
+async fn fresh_schemas(conn: &mut Conn) -> Result<()> {
+    for schema in ["app", "nat"] {
+        conn.query_drop(format!("DROP DATABASE IF EXISTS {schema}"))
+            .await?;
+        conn.query_drop(format!("CREATE DATABASE {schema}")).await?;
+    }
+    Ok(())
+}
