@@ -28,6 +28,9 @@ use crate::side::{session, set_up, transaction};
 /// Long enough that only something broken reaches it, on a busy machine too.
 const DEADLINE: Duration = Duration::from_secs(240);
 
+/// For so many times 10 ms the table is looked for.
+const LOOKS_MAX: u32 = 3000;
+
 /// `Table definition has changed, please retry transaction`.
 const TABLE_CHANGED: u16 = 1412;
 
@@ -165,11 +168,21 @@ async fn identity(conn: &mut Conn, lane: &Lane) -> Result<Identity> {
         lane.ours.replace('_', "\\_")
     );
     let number = conn.query_first(sql).await?;
-    let name: Option<String> = conn.query_first("SHOW TABLES").await?;
-    let name = quoted(&name.context("the table is gone")?);
+    let name = quoted(&name_of_table(conn).await?);
     let shown: Option<(String, String)> = conn.query_first(format!("SHOW CREATE TABLE {name}")).await?;
     let (_, definition) = shown.context("the table has no definition")?;
     Ok((number, without_counter(&definition)))
+}
+
+/// The only table's name. A list of tables takes no lock: in the middle of MariaDB's RENAME there is none.
+async fn name_of_table(conn: &mut Conn) -> Result<String> {
+    for _ in 0..LOOKS_MAX {
+        if let Some(name) = conn.query_first("SHOW TABLES").await? {
+            return Ok(name);
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    anyhow::bail!("the table is gone")
 }
 
 /// A definition without AUTO_INCREMENT, which writes move.

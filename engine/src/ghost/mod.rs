@@ -19,7 +19,7 @@ use crate::alter::Statement;
 use crate::binlog::OWN_COMMENT;
 use crate::plan::Plan;
 use crate::preflight::Checked;
-use crate::reconcile::Turns;
+use crate::reconcile::{Turns, Warning, rename_ghost};
 use crate::session::{SessionSettings, Upstream};
 use crate::table::Table;
 use crate::{Result, TableName, conversion, mapping, names};
@@ -110,14 +110,14 @@ async fn describe(
             conversion::check(statement.flavor(), before, after, settings).map_err(crate::Error::Refused)?;
         }
     }
-    unchecked::check(statement.flavor(), altered.copies, &ghost, &mapping).map_err(crate::Error::Refused)?;
+    unchecked::check(statement, altered.copies, &ghost, &mapping).map_err(crate::Error::Refused)?;
     let key = source.choose_key().map_err(crate::Error::Refused)?;
     let kept = key::survives(&key, source, &ghost, &mapping).map_err(crate::Error::Refused)?;
     let time_zone =
         time_zone::choose(source, &ghost, &mapping, &key, settings).map_err(crate::Error::Refused)?;
     let new_unique_keys = unique::new_keys(statement, source, &ghost, &mapping);
     let turns = Turns::for_ghost(conn, &ghost).await?;
-    Ok(Plan {
+    let mut plan = Plan {
         source: source.clone(),
         ghost,
         key,
@@ -130,6 +130,12 @@ async fn describe(
         native_copies: altered.copies,
         counter: statement.counter(),
         turns,
-        definition_warnings: altered.warnings,
-    })
+        definition_warnings: Vec::new(),
+    };
+    let named = |warning: Warning| Warning {
+        message: rename_ghost(&warning.message, &plan),
+        ..warning
+    };
+    plan.definition_warnings = altered.warnings.into_iter().map(named).collect();
+    Ok(plan)
 }
