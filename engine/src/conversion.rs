@@ -95,6 +95,8 @@ pub(crate) fn check(
         // The present time on MySQL, the empty value on MariaDB: INSERT stores a zero, and the first member.
         || (fills_nulls && !maria && to == "timestamp")
         || (fills_nulls && maria && matches!(to, "enum" | "json" | "longtext"))
+        // In place, MariaDB fills in the default the column had; INSERT knows none.
+        || (fills_nulls && maria && source.default.is_some())
         // Beyond the range of TIME, ALTER stores zero and INSERT the greatest value.
         || (!maria && lax && is_number(from) && to == "time")
         // Digits beyond BIGINT: ALTER stops at the signed limit.
@@ -215,6 +217,12 @@ mod tests {
             &column("uuid", true),
             true,
         );
+        let mut with_default = column("int", true);
+        with_default.default = Some("7".to_owned());
+        let not_null = column("int", false);
+        check_in("", Flavor::MariaDb, &with_default, &not_null, false);
+        check_in(strict, Flavor::MariaDb, &with_default, &not_null, true);
+        check_in("", Flavor::MySql, &with_default, &not_null, true);
         check_in(
             strict,
             Flavor::MariaDb,
