@@ -25,7 +25,8 @@ pub(crate) fn difference(
     let quiet = script.transactions.is_empty();
     let spoken = overflow_told_once(flavor, script, native.clone());
     let equal = ours.code().is_some() == native.code().is_some()
-        && normal(flavor, script, ours.clone(), quiet) == normal(flavor, script, spoken, quiet);
+        && as_spelt(script, normal(flavor, script, ours.clone(), quiet))
+            == as_spelt(script, normal(flavor, script, spoken, quiet));
     let equal = equal
         || computed_anew(script, ours, native)
         || another_reason(ours, native)
@@ -125,6 +126,14 @@ fn value_of_duplicate(outcome: Outcome) -> Outcome {
         Some((_, key)) if text.starts_with("Duplicate entry '") => format!("Duplicate entry for key '{key}"),
         _ => text,
     })
+}
+
+/// Where a column changes the case of its name only, MariaDB's errors have the old name and INSERT's the new one.
+fn as_spelt(script: &Script, outcome: Outcome) -> Outcome {
+    match script.alter.contains("CHANGE") || script.alter.contains("RENAME COLUMN") {
+        true => outcome.map_texts(|text| text.to_lowercase()),
+        false => outcome,
+    }
 }
 
 /// MySQL's ALTER names the table it copies into where a text is no JSON; nobody else can know that name.

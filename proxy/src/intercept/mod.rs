@@ -79,7 +79,13 @@ impl Session {
             .text
             .as_ref()
             .is_none_or(|text| gate.has_swapped_in(suspicion.since, text, &schema));
-        if is_meant && isolation.as_deref() == Some(b"REPEATABLE-READ") {
+        // MariaDB keeps a snapshot in SERIALIZABLE, too, and minds it.
+        let has_snapshot = match isolation.as_deref() {
+            Some(b"REPEATABLE-READ") => true,
+            Some(b"SERIALIZABLE") => self.server.is_mariadb,
+            _ => false,
+        };
+        if is_meant && has_snapshot {
             let error = Error {
                 code: TABLE_DEF_CHANGED,
                 state: "HY000".to_owned(),

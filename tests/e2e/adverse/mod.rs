@@ -1,13 +1,22 @@
-//! What others do to a table, and to what alterego keeps for it, while it is altered.
+//! What others do to a table while it is altered: definitions changed beside the migration, transactions of every shape,
+//! sessions that log in their own way, logs that are rotated, purged and cut off.
 //!
 //! A migration is held at a place of the test's choosing ([`Held`]), so that what is done to it is done in time.
 
+mod bulk;
 mod definitions;
+mod definitions_past;
+mod locks;
+mod log_loss;
+mod log_settings;
+mod transactions;
+mod types;
+mod unique_values;
 
 use std::path::PathBuf;
 
 use alterego_testkit::{Flavor, Options};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tempfile::TempDir;
@@ -25,16 +34,14 @@ struct Held {
 impl Held {
     /// Migrations wait at the slowpoint `place`, from now on.
     async fn at(place: &str, flavor: Flavor) -> Result<Held> {
+        Held::with(place, flavor, &Options::relaxed()).await
+    }
+
+    async fn with(place: &str, flavor: Flavor, options: &Options) -> Result<Held> {
         let folder = tempfile::tempdir()?;
         let gate = folder.path().join("gate");
         let slowpoint = format!("{place}:{}", gate.display());
-        let rig = Rig::with(
-            flavor,
-            &Options::relaxed(),
-            &[],
-            &[("ALTEREGO_SLOWPOINT", &slowpoint)],
-        )
-        .await?;
+        let rig = Rig::with(flavor, options, &[], &[("ALTEREGO_SLOWPOINT", &slowpoint)]).await?;
         let held = Held {
             rig,
             gate,
@@ -94,4 +101,13 @@ async fn fresh_schemas(conn: &mut Conn) -> Result<()> {
         conn.query_drop(format!("CREATE DATABASE {schema}")).await?;
     }
     Ok(())
+}
+
+/// The client was told that the table is altered, and it is as the server's own `alter` of the clone leaves it.
+async fn altered_as_natively(rig: &Rig, ours: JoinHandle<Result<Outcome>>, alter: &str) -> Result<()> {
+    let ours = ours.await??;
+    ensure!(ours.code().is_none(), "{ours:?}");
+    let native = run(&mut rig.direct("nat").await?, alter).await?;
+    ensure!(native.code().is_none(), "{native:?}");
+    rig.tables_are_equal("t").await
 }
