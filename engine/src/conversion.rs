@@ -92,9 +92,12 @@ pub(crate) fn check(
     let fills_nulls = lax && source.nullable && !ghost.nullable;
     let differs = !measured
         || converts_otherwise(maria, from, to)
-        // The present time on MySQL, the empty value on MariaDB: INSERT stores a zero, and the first member.
-        || (fills_nulls && !maria && to == "timestamp")
+        // The present time, in strict modes too where the table is copied: INSERT stores a zero, or another present time.
+        || (to == "timestamp" && source.nullable && !ghost.nullable)
+        // The empty value: INSERT stores the first member.
         || (fills_nulls && maria && matches!(to, "enum" | "json" | "longtext"))
+        // In place, MariaDB fills in the default the column had; INSERT knows none.
+        || (fills_nulls && maria && source.default.is_some())
         // Beyond the range of TIME, ALTER stores zero and INSERT the greatest value.
         || (!maria && lax && is_number(from) && to == "time")
         // Digits beyond BIGINT: ALTER stops at the signed limit.
@@ -127,6 +130,8 @@ fn converts_otherwise(maria: bool, from: &str, to: &str) -> bool {
         "float" | "double" => !is_number(to) && !is_text(to),
         "decimal" => member || (!maria && (day || matches!(to, "bit" | "json"))),
         "date" if to == "year" => !maria,
+        // The day is the present one, of the session and of the moment.
+        "time" if day => true,
         "date" | "time" | "datetime" | "timestamp" => to == "bit",
         "json" => !maria && !is_text(to) && !matches!(to, "float" | "double") && !is_integer(to),
         _ if is_integer(from) => !maria && (member || day),
@@ -197,8 +202,9 @@ mod tests {
         };
         let strict = "STRICT_TRANS_TABLES";
         let (null, not_null) = (column("timestamp", true), column("timestamp", false));
-        check_in(strict, Flavor::MySql, &null, &not_null, true);
+        check_in(strict, Flavor::MySql, &null, &not_null, false);
         check_in("", Flavor::MySql, &null, &not_null, false);
+        check_in(strict, Flavor::MariaDb, &null, &not_null, false);
         check_in(
             "",
             Flavor::MariaDb,
@@ -213,6 +219,12 @@ mod tests {
             &column("uuid", true),
             true,
         );
+        let mut with_default = column("int", true);
+        with_default.default = Some("7".to_owned());
+        let not_null = column("int", false);
+        check_in("", Flavor::MariaDb, &with_default, &not_null, false);
+        check_in(strict, Flavor::MariaDb, &with_default, &not_null, true);
+        check_in("", Flavor::MySql, &with_default, &not_null, true);
         check_in(
             strict,
             Flavor::MariaDb,
@@ -250,6 +262,9 @@ mod tests {
             (Flavor::MySql, "char", "bit", true),
             (Flavor::MariaDb, "decimal", "set", false),
             (Flavor::MariaDb, "datetime", "bit", false),
+            (Flavor::MySql, "time", "datetime", false),
+            (Flavor::MariaDb, "time", "date", false),
+            (Flavor::MySql, "datetime", "time", true),
             (Flavor::MariaDb, "blob", "bit", false),
             (Flavor::MariaDb, "varchar", "tinyblob", false),
             (Flavor::MySql, "varchar", "tinyblob", true),

@@ -169,6 +169,22 @@ fn clauses_are_understood() {
 }
 
 #[test]
+fn where_the_numbering_goes_on() {
+    let check = |clauses: &str, expected| {
+        let statement = understood(&format!("ALTER TABLE t {clauses}"));
+        assert_eq!(statement.counter(), expected, "{clauses}");
+    };
+    check("AUTO_INCREMENT=7", Some(7));
+    check(
+        "ADD a INT, auto_increment 5, AUTO_INCREMENT = 1 COMMENT='9'",
+        Some(1),
+    );
+    check("MODIFY id INT AUTO_INCREMENT, ADD b INT DEFAULT 3", None);
+    check("MODIFY id INT AUTO_INCREMENT, AUTO_INCREMENT=12", Some(12));
+    check("COMMENT='AUTO_INCREMENT=7'", None);
+}
+
+#[test]
 fn what_the_server_must_do_is_left_to_it() {
     let check = |sql: &str, reason: &str| match understand(sql, PLAIN, Flavor::MySql) {
         Err(NotOurs::Native(refusal)) => assert!(refusal.0.contains(reason), "{sql}: {refusal}"),

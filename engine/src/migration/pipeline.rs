@@ -286,7 +286,7 @@ async fn copy(
         ledger: ledger.clone(),
         counters: Arc::clone(&running.counters),
         workers: COPY_WORKERS,
-        limits: SizeLimits::default(),
+        limits: SizeLimits::of_environment(),
         throttle: running.throttle.subscribe(),
         cancel: running.cancelled(),
         warnings_max: MAX_WARNINGS,

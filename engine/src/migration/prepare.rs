@@ -22,7 +22,7 @@ use crate::plan::Plan;
 use crate::position::{self, Position};
 use crate::preflight::Checked;
 use crate::session::{SessionSettings, Upstream};
-use crate::table::{Table, same_definition};
+use crate::table::{Column, Table, same_definition};
 use crate::{Error, Flavor, Refusal, Result, TableName, ghost, preflight};
 
 /// A migration that can begin to copy, or go on.
@@ -306,12 +306,26 @@ pub(super) async fn still_stand(upstream: &Upstream, plan: &Plan) -> Result<bool
     let mut conn = upstream.control().await?;
     for known in [&plan.source, &plan.ghost] {
         match Table::load(&mut conn, &known.name).await {
-            Ok(now) if now.columns == known.columns => {}
+            Ok(now) if same_columns(&now.columns, &known.columns) => {}
             Ok(_) | Err(Error::Answer(_) | Error::Refused(_)) => return Ok(false),
             Err(other) => return Err(other),
         }
     }
     Ok(true)
+}
+
+/// Whether the columns are the same but for their defaults: MySQL writes that of a TIMESTAMP anew at each ALTER, an own one
+/// included, in the time zone of the session.
+fn same_columns(now: &[Column], known: &[Column]) -> bool {
+    let same = |(now, known): (&Column, &Column)| {
+        let default = known.default.clone();
+        *known
+            == Column {
+                default,
+                ..now.clone()
+            }
+    };
+    now.len() == known.len() && now.iter().zip(known).all(same)
 }
 
 async fn still_defined(conn: &mut Conn, source: &Table) -> Result<()> {

@@ -128,6 +128,7 @@ impl Fixture {
             },
             time_zone: "+00:00".to_owned(),
             native_copies: true,
+            counter: None,
             turns,
             definition_warnings: Vec::new(),
         };

@@ -60,6 +60,10 @@ impl Session {
                     .await;
             }
         };
+        if settings.defines_otherwise {
+            let reason = "the session has a setting of its own that decides what a definition means";
+            return self.leave_to_server(caught, text, reason).await;
+        }
         let schema = prepared.map_or_else(|| settings.schema.clone(), |prepared| prepared.schema.clone());
         let pass = match self.make_way(caught, text, schema, &settings).await? {
             Way::Answered => return Ok(()),

@@ -111,6 +111,33 @@ pub(crate) fn boundary(text: &[u8]) -> Option<Boundary> {
     }
 }
 
+/// Whether the text is nothing but a savepoint's, or a question about diagnostics: it reads no table.
+pub(crate) fn reads_nothing(text: &[u8]) -> bool {
+    const LONGEST: usize = 8;
+    let Some(text) = skip_space(text) else {
+        return false;
+    };
+    if !matches!(text.first().map(u8::to_ascii_uppercase), Some(b'S' | b'R')) {
+        return false;
+    }
+    let first = word(text).0;
+    let is = |name: &str| first.eq_ignore_ascii_case(name.as_bytes());
+    if !(is("SAVEPOINT") || is("RELEASE") || is("ROLLBACK") || is("SHOW")) {
+        return false;
+    }
+    let tokens = tokens(text, LONGEST).unwrap_or_default();
+    let words: Vec<&str> = tokens.iter().map(String::as_str).collect();
+    let words = words.strip_suffix(&[";"]).unwrap_or(&words);
+    let is_name = |name: &[&str]| !name.is_empty() && !name.contains(&";");
+    match words {
+        ["SAVEPOINT", name @ ..] | ["RELEASE", "SAVEPOINT", name @ ..] | ["ROLLBACK", "TO", name @ ..] => {
+            is_name(name)
+        }
+        ["SHOW", "WARNINGS" | "ERRORS"] | ["SHOW", "COUNT", "(", "*", ")", "WARNINGS" | "ERRORS"] => true,
+        _ => false,
+    }
+}
+
 /// Whether the text begins with `INSERT` or `REPLACE` and reads no table: it adds rows whatever its snapshot is.
 pub(crate) fn only_adds(text: &[u8]) -> bool {
     let Some(text) = skip_space(text) else {
@@ -239,6 +266,33 @@ mod tests {
             "begins",
         ] {
             check(text, None);
+        }
+    }
+
+    #[test]
+    fn statements_that_read_nothing() {
+        let check = |text: &str, expected| assert_eq!(reads_nothing(text.as_bytes()), expected, "{text}");
+        for text in [
+            "SAVEPOINT a",
+            " /* x */ savepoint `a b`;",
+            "RELEASE SAVEPOINT a",
+            "ROLLBACK TO a",
+            "rollback to savepoint a",
+            "SHOW WARNINGS",
+            "show count(*) errors;",
+        ] {
+            check(text, true);
+        }
+        for text in [
+            "SAVEPOINT a; SELECT 1",
+            "ROLLBACK",
+            "SHOW TABLES",
+            "SHOW WARNINGS; SELECT 1",
+            "SELECT 1",
+            "RELEASE",
+            "",
+        ] {
+            check(text, false);
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::Session;
 use super::statements::{PreparedChange, Statements};
+use crate::gate::Moment;
 use crate::hooks::{ReadMode, Verdict};
 use crate::intercept::{Diagnostics, Opening, Show, kill, locks, tracking, words};
 use crate::protocol::capabilities::Capabilities;
@@ -75,9 +76,18 @@ pub(crate) enum Catch {
     /// `SHOW UPSTREAMS`.
     Upstreams,
     /// A statement on a table that was replaced after the transaction's snapshot.
-    OldSnapshot(Expect),
+    OldSnapshot(Expect, Suspicion),
     /// A question about diagnostics only the proxy has.
     Diagnostics(Diagnostics),
+}
+
+/// What makes a statement suspicious of an old snapshot.
+#[derive(Debug)]
+pub(crate) struct Suspicion {
+    /// No snapshot of the transaction is older.
+    pub(crate) since: Moment,
+    /// The statement, where its names mean what they mean now: a prepared one's may mean another schema's tables.
+    pub(crate) text: Option<Vec<u8>>,
 }
 
 /// What is decided about the command at the front.
@@ -209,9 +219,11 @@ impl Session {
                         return Some(Step::Hold { text });
                     }
                     if let Some(expect) = expect
-                        && text.is_some_and(|text| self.reads_too_early(text))
+                        && let Some(text) = text
+                        && let Some(since) = self.reads_too_early(text)
                     {
-                        let catch = Catch::OldSnapshot(expect);
+                        let text = (front.code == code::QUERY).then(|| text.to_vec());
+                        let catch = Catch::OldSnapshot(expect, Suspicion { since, text });
                         return Some(Step::Catch(Caught { header, catch }));
                     }
                     self.snapshot.sent(text, self.shared.gate.now());
@@ -223,12 +235,10 @@ impl Session {
         }
     }
 
-    /// Whether the statement would read a replaced table with a snapshot from before.
-    fn reads_too_early(&self, text: &[u8]) -> bool {
-        self.snapshot
-            .since()
-            .is_some_and(|since| self.shared.gate.has_swapped_since(since, text))
-            && !words::only_adds(text)
+    /// Since when there may be a snapshot, if the statement may read a table with it that was replaced later.
+    fn reads_too_early(&self, text: &[u8]) -> Option<Moment> {
+        let since = self.snapshot.since()?;
+        (self.shared.gate.has_swapped_since(since, text) && !words::only_adds(text)).then_some(since)
     }
 
     fn judge(&self, front: &Front<'_>) -> Decision {

@@ -168,7 +168,7 @@ impl Offline {
             | Catch::Migrations
             | Catch::Routes
             | Catch::Upstreams
-            | Catch::OldSnapshot(_)
+            | Catch::OldSnapshot(..)
             | Catch::Diagnostics(_) => session.consume(header),
         }
     }

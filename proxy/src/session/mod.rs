@@ -26,7 +26,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use command::Phase;
-pub(crate) use command::{Catch, Caught};
+pub(crate) use command::{Catch, Caught, Suspicion};
 pub(crate) use side::{Reply, Row};
 use snapshot::Snapshot;
 use stall::Stall;

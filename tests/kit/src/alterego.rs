@@ -198,6 +198,14 @@ impl Alterego {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// How many lines of the log contain both texts.
+    pub fn log_lines_with(&self, text: &str, other: &str) -> usize {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.lines()
+            .filter(|line| line.contains(text) && line.contains(other))
+            .count()
+    }
+
     /// Waits until the log contains `text`.
     pub async fn logged(&self, text: &str, timeout: Duration) -> Result<()> {
         let deadline = Instant::now() + timeout;

@@ -152,20 +152,17 @@ async fn key_columns(
 }
 
 fn select(columns: &[String], key: &[usize], (schema, table): (&str, &str)) -> String {
-    let quoted: Vec<String> = columns
-        .iter()
-        .map(|name| format!("`{}`", name.replace('`', "``")))
-        .collect();
+    let names: Vec<String> = columns.iter().map(|name| quoted(name)).collect();
     let order: Vec<&str> = key
         .iter()
-        .filter_map(|&at| quoted.get(at))
+        .filter_map(|&at| names.get(at))
         .map(String::as_str)
         .collect();
     format!(
         "SELECT {} FROM {}.{} ORDER BY {}",
-        quoted.join(", "),
-        self::quoted(schema),
-        self::quoted(table),
+        names.join(", "),
+        quoted(schema),
+        quoted(table),
         order.join(", ")
     )
 }
