@@ -1,7 +1,7 @@
 //! Migration after migration under writes, and at random moments somebody dies.
 //!
-//! `make test` has a few deaths. `ALTEREGO_CRASH_KILLS=300 cargo nextest run --test e2e crash::random --no-capture` goes on
-//! until so many on each server; `ALTEREGO_CRASH_SEED` gives it other moments.
+//! `make test` has a few deaths. `ALTEREGO_CRASH_KILLS=300 cargo test --test e2e crash::random -- --nocapture` goes on
+//! until so many with each server; `ALTEREGO_CRASH_SEED` gives it other moments.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
