@@ -89,6 +89,7 @@ impl Bridge {
             table: statement.table().to_owned(),
             first: attempt(first),
             second: second.map(attempt),
+            afterwards: statement.forgetting().into_iter().map(attempt).collect(),
         }
     }
 }

@@ -41,6 +41,8 @@ pub struct Question {
     pub first: Attempt,
     /// A second form, put after the first was declined: a metadata-only change in place.
     pub second: Option<Attempt>,
+    /// What is put to the server when the forms were declined, so that it keeps nothing of them. Each of these fails.
+    pub afterwards: Vec<Attempt>,
 }
 
 /// One form of the client's statement to put to the server.

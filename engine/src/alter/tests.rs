@@ -169,6 +169,26 @@ fn clauses_are_understood() {
 }
 
 #[test]
+fn a_declined_form_that_renames_is_forgotten() {
+    let check = |flavor, clauses: &str, expected: &[&str]| {
+        let statement = understand(&format!("ALTER TABLE t {clauses}"), PLAIN, flavor).unwrap();
+        let forms = statement.forgetting();
+        let forms: Vec<&str> = forms.iter().map(|asked| asked.sql.as_str()).collect();
+        assert_eq!(forms, expected, "{clauses}");
+    };
+    check(
+        Flavor::MariaDb,
+        "CHANGE a b BIGINT",
+        &[
+            "ALTER TABLE t DROP COLUMN `alterego: not a column`, CHANGE a b BIGINT",
+            "ALTER TABLE t DROP COLUMN `alterego: not a column`",
+        ],
+    );
+    check(Flavor::MariaDb, "CHANGE a a BIGINT", &[]);
+    check(Flavor::MySql, "CHANGE a b BIGINT", &[]);
+}
+
+#[test]
 fn where_the_numbering_goes_on() {
     let check = |clauses: &str, expected| {
         let statement = understood(&format!("ALTER TABLE t {clauses}"));

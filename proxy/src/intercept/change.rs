@@ -192,6 +192,9 @@ impl Session {
                 }
             }
         }
+        for attempt in &question.afterwards {
+            self.put_once(attempt, settings).await?;
+        }
         Ok(None)
     }
 
@@ -409,6 +412,7 @@ mod tests {
             table: table.to_owned(),
             first: attempt.clone(),
             second: None,
+            afterwards: Vec::new(),
         };
         assert_eq!(quoted(&question(None, "a`b")), "`a``b`");
         assert_eq!(quoted(&question(Some("s"), "t")), "`s`.`t`");

@@ -52,6 +52,7 @@ impl Hooks for Takes {
                 declined_text: None,
             },
             second: None,
+            afterwards: Vec::new(),
         })
     }
 
