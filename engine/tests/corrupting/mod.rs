@@ -3,11 +3,14 @@
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
 
+/// Makes a value and one that differs from it.
+type Make = dyn Fn(&mut StdRng) -> (String, String);
+
 /// A column and how its values are made.
 pub(crate) struct Kind {
     pub(crate) column: String,
     pub(crate) definition: String,
-    make: Box<dyn Fn(&mut StdRng) -> (String, String)>,
+    make: Box<Make>,
 }
 
 /// A value as it should be, and the one the ghost is given; both as SQL.
