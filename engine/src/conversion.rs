@@ -98,6 +98,8 @@ pub(crate) fn check(
         || (fills_nulls && maria && matches!(to, "enum" | "json" | "longtext"))
         // In place, MariaDB fills in the default the column had; INSERT knows none.
         || (fills_nulls && maria && source.default.is_some())
+        // ALTER keeps the spaces that such a session sees.
+        || (from == "char" && to != "char" && settings.sql_mode.contains("PAD_CHAR_TO_FULL_LENGTH"))
         // Beyond the range of TIME, ALTER stores zero and INSERT the greatest value.
         || (!maria && lax && is_number(from) && to == "time")
         // Digits beyond BIGINT: ALTER stops at the signed limit.
@@ -219,6 +221,9 @@ mod tests {
             &column("uuid", true),
             true,
         );
+        let (char, text) = (column("char", true), column("text", true));
+        check_in("PAD_CHAR_TO_FULL_LENGTH", Flavor::MySql, &char, &text, false);
+        check_in(strict, Flavor::MySql, &char, &text, true);
         let mut with_default = column("int", true);
         with_default.default = Some("7".to_owned());
         let not_null = column("int", false);
