@@ -177,7 +177,7 @@ async fn one(rig: &Rig, number: usize, seed: u64, findings: &Mutex<Findings>) ->
     let head = format!("seed {seed} on {}", lane.flavor);
     let mut text = match &verdict {
         Verdict::Different(difference) => format!("## {head}: {difference}\n\n{script}"),
-        Verdict::NoEnd => format!("## {head} has no end\n\n{script}"),
+        Verdict::NoEnd => format!("## {head} has no end\n\n{script}\n\n{}", last_words(rig)),
         Verdict::Same { .. } | Verdict::Invalid(_) => return Ok(()),
     };
     if servers_own {
