@@ -101,6 +101,10 @@ async fn old_snapshots_are_refused_as_by_the_server(flavor: Flavor) -> Result<()
         ensure!(expected, "{statements:?}: {told:?}");
         let errors = [errors(&mut proxied).await?, errors(&mut native).await?];
         ensure!(errors[0] == errors[1], "{statements:?}: {errors:?} errors");
+        // In SERIALIZABLE, MariaDB minds every row that is newer than the snapshot (1020), with and without a swap.
+        if *fate == Fate::RefusedByMariaDb {
+            continue;
+        }
         // The transaction itself goes on.
         proxied.query_drop("SELECT COUNT(*) FROM other").await?;
         proxied.query_drop("INSERT INTO t VALUES (0, 0)").await?;
