@@ -30,11 +30,13 @@ const TOLD_EVERY: u64 = 50;
 /// Rows of a chunk: few, so that small tables have many chunks.
 const CHUNK_ROWS: &str = "23";
 
+#[ignore = "not steady yet; CONTRIBUTING.md says how to play it"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mysql() -> Result<()> {
     cases(Flavor::MySql).await
 }
 
+#[ignore = "not steady yet; CONTRIBUTING.md says how to play it"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mariadb() -> Result<()> {
     cases(Flavor::MariaDb).await
