@@ -114,25 +114,24 @@ enum Outcome {
 /// it followed is gone.
 ///
 /// # Errors
-/// The answer 1317 when cancelled, an answer of the drain where the data refuses the change, [`Error::OutcomeUnknown`] when the server cannot be asked what became of the RENAME,
-/// [`Error::Fatal`] when it refuses a statement.
+/// The answer 1317 when cancelled, an answer of the drain where the data refuses the change, [`Error::OutcomeUnknown`] when
+/// the server cannot be asked what became of the RENAME, [`Error::Fatal`] when it refuses a statement.
 pub async fn swap(context: &Context, verified: Verified) -> Result<Swapped> {
     tracing::debug!(rows = verified.rows(), table = %context.plan.source_name(), "the cut-over begins");
     let gate = context.gate.watch(context.plan.source_name());
-    let mut patience = FIRST_PATIENCE;
-    let mut pause = FIRST_PAUSE;
+    let mut patience = Patience::new();
     for attempts in 1.. {
-        let why = match context.attempt(gate.as_ref(), attempts, patience).await {
+        let why = match context
+            .attempt(gate.as_ref(), attempts, patience.with_others)
+            .await
+        {
             Ok(Outcome::Swapped { held }) => return Ok(Swapped { held, attempts }),
             Ok(Outcome::Missed { held, why }) => format!("{why}, after {} ms", held.as_millis()),
             Err(error @ Error::Transient(_)) => error.to_string(),
             Err(error) => return Err(error),
         };
         tracing::info!(table = %context.plan.source_name(), attempts, why, "cut-over put off");
-        let jitter = rand::rng().random_range(0.5..1.5);
-        context.pause(pause.mul_f64(jitter)).await?;
-        pause = (pause * 2).min(LONGEST_PAUSE);
-        patience = (patience * 2).min(LONGEST_PATIENCE);
+        patience.grow(context).await?;
     }
     Err(interrupted())
 }
@@ -146,22 +145,45 @@ pub async fn swap(context: &Context, verified: Verified) -> Result<Swapped> {
 /// As [`swap`]'s, but for the RENAME.
 pub(crate) async fn snapshot(context: &Context) -> Result<Conn> {
     let gate = context.gate.watch(context.plan.source_name());
-    let mut patience = FIRST_PATIENCE;
-    let mut pause = FIRST_PAUSE;
+    let mut patience = Patience::new();
     for attempts in 1.. {
-        let why = match context.snapshot_attempt(gate.as_ref(), attempts, patience).await {
+        let why = match context
+            .snapshot_attempt(gate.as_ref(), attempts, patience.with_others)
+            .await
+        {
             Ok(Ok(conn)) => return Ok(conn),
             Ok(Err(why)) => why,
             Err(error @ Error::Transient(_)) => error.to_string(),
             Err(error) => return Err(error),
         };
         tracing::info!(table = %context.plan.source_name(), attempts, why, "snapshot put off");
-        let jitter = rand::rng().random_range(0.5..1.5);
-        context.pause(pause.mul_f64(jitter)).await?;
-        pause = (pause * 2).min(LONGEST_PAUSE);
-        patience = (patience * 2).min(LONGEST_PATIENCE);
+        patience.grow(context).await?;
     }
     Err(interrupted())
+}
+
+/// How long is waited for others before an attempt, and between two attempts; longer each time.
+struct Patience {
+    with_others: Duration,
+    pause: Duration,
+}
+
+impl Patience {
+    fn new() -> Self {
+        Self {
+            with_others: FIRST_PATIENCE,
+            pause: FIRST_PAUSE,
+        }
+    }
+
+    /// Pauses behind an attempt that failed.
+    async fn grow(&mut self, context: &Context) -> Result<()> {
+        let jitter = rand::rng().random_range(0.5..1.5);
+        context.pause(self.pause.mul_f64(jitter)).await?;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.with_others = (self.with_others * 2).min(LONGEST_PATIENCE);
+        Ok(())
+    }
 }
 
 impl Context {

@@ -2,11 +2,11 @@
 //! the table is as those others left it, and nothing of ours is left behind.
 
 use alterego_testkit::Flavor;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use mysql_async::prelude::Queryable;
 
-use super::{Held, fresh_schemas, in_both, in_phase, send};
-use crate::support::{DEADLINE, Failures, Outcome, Rig, nothing_left, run, script};
+use super::{Held, fresh_schemas, in_both, in_phase, send, told_that_it_failed};
+use crate::support::{Failures, Rig, nothing_left, run, script};
 
 crate::both!(
     seen_in_mid_copy,
@@ -139,15 +139,7 @@ async fn one(held: &Held, case: &Case, phase: &str) -> Result<()> {
     }
     script(&mut root, &case.own.replace("; ", ";\n")).await?;
     // The migration stands still all the while: it ends by what the log tells, not by running into it.
-    let outcome = tokio::time::timeout(DEADLINE, alter)
-        .await
-        .context("it does not end")???;
-    let Outcome::Err {
-        code: 1105, message, ..
-    } = &outcome
-    else {
-        anyhow::bail!("the client was told: {outcome:?}");
-    };
+    let message = told_that_it_failed(alter).await?;
     ensure!(
         message.contains("changed by somebody else") && message.contains(case.told),
         "the client was told: {message}"
@@ -188,15 +180,7 @@ async fn a_lost_record_ends_the_migration(flavor: Flavor) -> Result<()> {
     let mut root = rig.direct("app").await?;
     root.query_drop("DELETE FROM alterego.migrations").await?;
     held.open()?;
-    let outcome = tokio::time::timeout(DEADLINE, alter)
-        .await
-        .context("it does not end")???;
-    let Outcome::Err {
-        code: 1105, message, ..
-    } = &outcome
-    else {
-        anyhow::bail!("the client was told: {outcome:?}");
-    };
+    let message = told_that_it_failed(alter).await?;
     ensure!(message.contains("its record"), "the client was told: {message}");
     nothing_left(&mut root).await?;
     rig.tables_are_equal("t").await?;

@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use alterego_testkit::{Flavor, Options};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 
-use super::{Held, altered_as_natively, fresh_schemas, in_both, in_phase, send};
-use crate::support::{DEADLINE, Failures, Outcome, Rig, Writers, fill, nothing_left};
+use super::{Held, altered_as_natively, fresh_schemas, in_both, in_phase, send, told_that_it_failed};
+use crate::support::{Failures, Rig, Writers, fill, nothing_left};
 
 crate::both!(
     sessions_log_in_their_own_way,
@@ -182,15 +182,7 @@ async fn without_rows(held: &Held, format: &str, through: bool, sql: &str) -> Re
         .await?;
     conn.query_drop(sql).await?;
     rig.direct("nat").await?.query_drop(sql).await?;
-    let outcome = tokio::time::timeout(DEADLINE, alter)
-        .await
-        .context("it does not end")???;
-    let Outcome::Err {
-        code: 1105, message, ..
-    } = &outcome
-    else {
-        anyhow::bail!("the client was told: {outcome:?}");
-    };
+    let message = told_that_it_failed(alter).await?;
     ensure!(
         message.contains("logged without its rows"),
         "the client was told: {message}"

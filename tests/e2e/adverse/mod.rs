@@ -16,13 +16,13 @@ mod unique_values;
 use std::path::PathBuf;
 
 use alterego_testkit::{Flavor, Options};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
-use crate::support::{Outcome, Rig, eventually, run};
+use crate::support::{DEADLINE, Outcome, Rig, eventually, run};
 
 /// A rig whose migrations wait at one place for as long as the test says.
 struct Held {
@@ -110,4 +110,17 @@ async fn altered_as_natively(rig: &Rig, ours: JoinHandle<Result<Outcome>>, alter
     let native = run(&mut rig.direct("nat").await?, alter).await?;
     ensure!(native.code().is_none(), "{native:?}");
     rig.tables_are_equal("t").await
+}
+
+/// What a client hears of a migration that ends by itself, and not by anybody's running into it.
+async fn told_that_it_failed(alter: JoinHandle<Result<Outcome>>) -> Result<String> {
+    let outcome = tokio::time::timeout(DEADLINE, alter)
+        .await
+        .context("it does not end")???;
+    match outcome {
+        Outcome::Err {
+            code: 1105, message, ..
+        } => Ok(message),
+        other => bail!("the client was told: {other:?}"),
+    }
 }

@@ -13,6 +13,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error};
 use tokio::task::JoinHandle;
 
+use super::transaction;
 use crate::support::{DEADLINE, Rig, Road, Survivors, Transaction, eventually, fill, is_lost, nothing_left};
 
 /// Rows of the table; some ten chunks.
@@ -74,7 +75,7 @@ impl Scene {
     pub(crate) fn writers(&self, first: u64) -> Survivors {
         let direct = Road::to(self.rig.server.root_opts());
         let roads = [direct.clone(), self.road.clone(), direct, self.road.clone()];
-        let transaction: Transaction = Arc::new(transaction);
+        let transaction: Transaction = Arc::new(|writer, i| transaction(ROWS_PER_WRITER, writer, i));
         Survivors::begin(&roads, first, &transaction)
     }
 
@@ -151,31 +152,6 @@ impl Scene {
         self.rig.tables_are_equal("t").await?;
         nothing_left(&mut self.rig.direct("").await?).await
     }
-}
-
-/// The same on both tables: rows come, go, change, move to other keys and swap their unique values.
-fn transaction(writer: u64, i: u64) -> Vec<String> {
-    let n = 1 + writer * ROWS_PER_WRITER + (i * 7919) % (ROWS_PER_WRITER - 100);
-    let id = n * 10;
-    let mut statements = vec!["BEGIN".to_owned()];
-    for table in ["app.t", "nat.t"] {
-        match i % 5 {
-            0 => statements.push(format!("UPDATE {table} SET pad='changed {i}' WHERE id={id}")),
-            1 => statements.push(format!("UPDATE {table} SET id=id+5000003 WHERE id={id}")),
-            2 => statements.push(format!("DELETE FROM {table} WHERE code={n}")),
-            3 => statements.push(format!(
-                "INSERT IGNORE INTO {table} (id, v, pad, code) VALUES ({id}, {}, 'new', {n})",
-                1_000_000 + i * 8 + writer
-            )),
-            _ => statements.extend([
-                format!("UPDATE {table} SET code=-{n} WHERE code={n}"),
-                format!("UPDATE {table} SET code={n} WHERE code={}", n + 1),
-                format!("UPDATE {table} SET code={} WHERE code=-{n}", n + 1),
-            ]),
-        }
-    }
-    statements.push("COMMIT".to_owned());
-    statements
 }
 
 /// A client that sends its statement again whenever its connection is lost.
