@@ -23,7 +23,7 @@
 //! Source and ghost hold the same only when everything is applied, and on a busy table that is never so for long
 //! enough to read them. So the moment is made as the cut-over makes its own: gate closed, tables locked, everything
 //! drained; only, instead of renaming, a second session opens a snapshot, and the locks are given back
-//! ([`crate::cut_over::snapshot`]). The application has seen the pause of one attempt; the checks then take what time
+//! (`cut_over::snapshot`). The application has seen the pause of one attempt; the checks then take what time
 //! they need, in the snapshot. What changes afterwards is the applier's, as after verification.
 
 mod grammar;
