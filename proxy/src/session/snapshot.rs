@@ -6,8 +6,9 @@
 //!
 //! *Why this finds them all:* a transaction that has touched the table itself holds its metadata lock, so it cannot be
 //! replaced before the transaction ends. So it is enough to know when the snapshot can have come into being at the earliest:
-//! when the first statement of the transaction was sent that is not only its beginning, or a savepoint. Moments are the gate's, which orders
-//! them with the swaps. What a text does not show (a view on the table) is not found, nor is a session past the proxy.
+//! when the first statement of the transaction was sent that is not only its beginning, or a savepoint. Moments are the
+//! gate's, which orders them with the swaps. What a text does not show (a view on the table) is not found, nor is a session
+//! past the proxy.
 
 use crate::gate::Moment;
 use crate::intercept::words::{self, Boundary};

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 
-use super::scene::{Client, ROWS, Scene, is_true_of_an_altered_table};
+use super::scene::{ALTER, Client, ROWS, Scene};
 use crate::support::{eventually, fill, nothing_left};
 
 crate::both!(
@@ -18,8 +18,6 @@ crate::both!(
     an_older_copy_that_has_gone_another_way_loses_nothing,
     a_failover_and_back_lose_nothing,
 );
-
-const ALTER: &str = "ALTER TABLE t MODIFY v BIGINT, ADD COLUMN w INT DEFAULT 3 FIRST";
 
 /// More transactions than a migration and a test make until its last checkpoint.
 const MANY: u64 = 1500;
@@ -53,7 +51,7 @@ async fn killed_in_mid_copy(scene: &mut Scene) -> Result<Client> {
     scene.prepare(ROWS).await?;
     scene.start_proxy("checkpointed")?;
     let client = begin(scene).await?;
-    stopped(scene, "checkpointed").await?;
+    scene.stands_at("checkpointed").await?;
     ensure!(record(scene).await?.frontier.is_some(), "nothing is copied yet");
     scene.rig.proxy.kill9();
     scene.road.follow_nobody();
@@ -71,17 +69,6 @@ async fn listens(scene: &Scene) -> Result<()> {
         Ok(scene.rig.proxy.listens().map(drop))
     })
     .await
-}
-
-async fn stopped(scene: &mut Scene, expected: &str) -> Result<()> {
-    let proxy = &mut scene.rig.proxy;
-    let name = eventually("the proxy stands at a failpoint", async || {
-        proxy.stopped_at().await
-    })
-    .await;
-    let name = name.map_err(|error| scene.rig.explain(error))?;
-    ensure!(name == expected, "it stands at {name}");
-    Ok(())
 }
 
 /// What the state table says of the migration.
@@ -108,23 +95,7 @@ async fn record(scene: &Scene) -> Result<Saved> {
 async fn taken_up(scene: &mut Scene, client: Client) -> Result<()> {
     scene.start_proxy("")?;
     listens(scene).await?;
-    ended(scene, client).await
-}
-
-async fn ended(scene: &Scene, client: Client) -> Result<()> {
-    let result = async {
-        is_true_of_an_altered_table(client.answer().await?)?;
-        eventually("the migration has ended", async || {
-            Ok(scene.all_is_done().await?.then_some(()))
-        })
-        .await?;
-        ensure!(scene.ends().await? == ["done"]);
-        scene.needs_no_repair()?;
-        scene.rig.direct("nat").await?.query_drop(ALTER).await?;
-        scene.rig.tables_are_equal("t").await?;
-        nothing_left(&mut scene.rig.direct("").await?).await
-    };
-    result.await.map_err(|error| scene.rig.explain(error))
+    scene.is_altered(client).await
 }
 
 fn says(proxy: &Alterego, words: &[&str]) -> Result<()> {
@@ -200,11 +171,11 @@ async fn an_older_copy_of_the_server_is_gone_on_from(flavor: Flavor) -> Result<(
     scene.prepare(ROWS).await?;
     scene.start_proxy("checkpointed,indexed")?;
     let client = begin(&mut scene).await?;
-    stopped(&mut scene, "checkpointed").await?;
+    scene.stands_at("checkpointed").await?;
     let copy = scene.rig.server.copy().await?;
     scene.rig.proxy.signal("CONT")?;
     write(&scene, "lost with the server", 50).await?;
-    stopped(&mut scene, "indexed").await?;
+    scene.stands_at("indexed").await?;
     scene.rig.proxy.kill9();
     scene.road.follow_nobody();
     scene.rig.server.put_back(&copy).await?;
@@ -225,7 +196,7 @@ async fn an_older_copy_with_a_newer_record_names_what_is_missing(flavor: Flavor)
         .await?;
     scene.start_proxy("checkpointed")?;
     let client = begin(&mut scene).await?;
-    stopped(&mut scene, "checkpointed").await?;
+    scene.stands_at("checkpointed").await?;
     let copied = end_of_log(&scene).await?;
     let copy = scene.rig.server.copy().await?;
     scene.rig.proxy.signal("CONT")?;
@@ -276,15 +247,15 @@ async fn an_older_copy_that_has_gone_another_way_loses_nothing(flavor: Flavor) -
     scene.prepare(ROWS).await?;
     scene.start_proxy("indexed,verified")?;
     let client = begin(&mut scene).await?;
-    stopped(&mut scene, "indexed").await?;
+    scene.stands_at("indexed").await?;
     let copy = scene.rig.server.copy().await?;
     scene.rig.proxy.signal("CONT")?;
     write(&scene, "lost with the server", 50).await?;
-    stopped(&mut scene, "verified").await?;
+    scene.stands_at("verified").await?;
     scene.rig.server.put_back(&copy).await?;
     write(&scene, "after", MANY).await?;
     scene.rig.proxy.signal("CONT")?;
-    ended(&scene, client).await
+    scene.is_altered(client).await
 }
 
 async fn a_failover_and_back_lose_nothing(flavor: Flavor) -> Result<()> {

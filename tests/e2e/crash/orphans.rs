@@ -2,15 +2,13 @@
 //! the tables as they were before it.
 
 use alterego_testkit::Flavor;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use mysql_async::prelude::Queryable;
 
-use super::scene::{Client, ROWS, Scene, is_true_of_an_altered_table};
-use crate::support::{DEADLINE, eventually, nothing_left};
+use super::scene::{ALTER, Client, ROWS, Scene};
+use crate::support::{DEADLINE, eventually};
 
 crate::both!(an_index_build_outlives_its_proxy);
-
-const ALTER: &str = "ALTER TABLE t MODIFY v BIGINT, ADD COLUMN w INT DEFAULT 3 FIRST";
 
 /// What the proxy sends when it builds the indexes; here somebody else does, so that it surely is at work when the next
 /// proxy comes.
@@ -22,13 +20,7 @@ async fn an_index_build_outlives_its_proxy(flavor: Flavor) -> Result<()> {
     scene.prepare(ROWS).await?;
     scene.start_proxy("copied")?;
     let client = Client::sends(&scene.road, ALTER);
-    let name = eventually("the proxy stands at a failpoint", async || {
-        scene.road.follow(&scene.rig.proxy);
-        scene.rig.proxy.stopped_at().await
-    })
-    .await
-    .map_err(|error| scene.rig.explain(error))?;
-    ensure!(name == "copied", "it stands at {name}");
+    scene.stands_at("copied").await?;
     scene.rig.proxy.kill9();
     scene.road.follow_nobody();
 
@@ -49,18 +41,5 @@ async fn an_index_build_outlives_its_proxy(flavor: Flavor) -> Result<()> {
     scene.rig.proxy.logged(waits, DEADLINE).await?;
     holder.disconnect().await?;
     build.await?.context("the build")?;
-    let result = async {
-        eventually("the migration has ended", async || {
-            scene.road.follow(&scene.rig.proxy);
-            Ok(scene.all_is_done().await?.then_some(()))
-        })
-        .await?;
-        is_true_of_an_altered_table(client.answer().await?)?;
-        ensure!(scene.ends().await? == ["done"]);
-        scene.needs_no_repair()?;
-        scene.rig.direct("nat").await?.query_drop(ALTER).await?;
-        scene.rig.tables_are_equal("t").await?;
-        nothing_left(&mut root).await
-    };
-    result.await.map_err(|error| scene.rig.explain(error))
+    scene.is_altered(client).await
 }

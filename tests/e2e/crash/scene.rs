@@ -19,6 +19,9 @@ use crate::support::{DEADLINE, Rig, Road, Survivors, Transaction, eventually, fi
 /// Rows of the table; some ten chunks.
 pub(crate) const ROWS: u32 = 10_000;
 
+/// A change that is made online, of a scene that has one migration only.
+pub(crate) const ALTER: &str = "ALTER TABLE t MODIFY v BIGINT, ADD COLUMN w INT DEFAULT 3 FIRST";
+
 /// Rows of each writer: the rows above all of these are nobody's.
 const ROWS_PER_WRITER: u64 = 2000;
 
@@ -105,6 +108,38 @@ impl Scene {
             self.start_proxy(failpoints)?;
         }
         Ok(())
+    }
+
+    /// Waits until the proxy of the moment stands still, which has to be at this failpoint.
+    pub(crate) async fn stands_at(&mut self, failpoint: &str) -> Result<()> {
+        let Scene { rig, road } = self;
+        let name = eventually("the proxy stands at a failpoint", async || {
+            road.follow(&rig.proxy);
+            rig.proxy.stopped_at().await
+        })
+        .await
+        .map_err(|error| rig.explain(error))?;
+        ensure!(name == failpoint, "it stands at {name}");
+        Ok(())
+    }
+
+    /// The end of a scene whose one migration is [`ALTER`]: it is done, the client heard the truth, the table is what the
+    /// server makes of the clone, and verification had nothing to mend.
+    pub(crate) async fn is_altered(&self, client: Client) -> Result<()> {
+        let result = async {
+            eventually("the migration has ended", async || {
+                self.road.follow(&self.rig.proxy);
+                Ok(self.all_is_done().await?.then_some(()))
+            })
+            .await?;
+            is_true_of_an_altered_table(client.answer().await?)?;
+            ensure!(self.ends().await? == ["done"]);
+            self.needs_no_repair()?;
+            self.rig.direct("nat").await?.query_drop(ALTER).await?;
+            self.rig.tables_are_equal("t").await?;
+            nothing_left(&mut self.rig.direct("").await?).await
+        };
+        result.await.map_err(|error| self.rig.explain(error))
     }
 
     /// The proxy of the moment has found no row of the ghost wrong: what the crashes left was right before it was compared.

@@ -7,6 +7,7 @@ mod outcome;
 mod rig;
 mod script;
 mod survivors;
+mod tool;
 mod wait;
 mod writers;
 
@@ -17,5 +18,6 @@ pub(crate) use outcome::{Outcome, run};
 pub(crate) use rig::Rig;
 pub(crate) use script::{fill, script};
 pub(crate) use survivors::{Road, Survivors, is_lost};
+pub(crate) use tool::{cannot_say, tool};
 pub(crate) use wait::{DEADLINE, eventually};
 pub(crate) use writers::{Transaction, Writers};
