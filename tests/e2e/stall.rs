@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alterego_engine::failpoint::Failpoint;
-use alterego_testkit::{Flavor, Server};
+use alterego_testkit::Flavor;
 use anyhow::{Context, Result, ensure};
-use mysql_async::OptsBuilder;
 use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Opts, OptsBuilder};
+use tokio::task::JoinSet;
 
 use crate::crash::scene::{Client, ROWS, Scene, Victim, is_true_of_an_altered_table};
 use crate::support::{DEADLINE, Rig, Writers, eventually, fill, nothing_left, run};
@@ -165,6 +166,7 @@ async fn stuck_at_each_step(scene: &mut Scene, wait_point: &str) -> Result<()> {
     let mut due = STEPS.to_vec();
     scene.start_proxy(&names(&due))?;
     let client = Client::sends(&scene.road, ALTER);
+    let mut writing = JoinSet::new();
     while !(client.has_its_answer() && scene.all_is_done().await?) {
         scene.road.follow(&scene.rig.proxy);
         ensure!(!scene.rig.proxy.has_ended(), "the proxy ended by itself");
@@ -179,19 +181,16 @@ async fn stuck_at_each_step(scene: &mut Scene, wait_point: &str) -> Result<()> {
             continue;
         }
         scene.rig.server.stall_commits_at(wait_point, STALL).await?;
-        let server = &scene.rig.server;
-        let writing = write_some(server, due.len() as u64);
-        let letting_go = async {
-            eventually("commits are stalled", async || {
-                Ok((server.stalled_commits().await? > 0).then_some(()))
-            })
-            .await?;
-            scene.rig.proxy.signal("CONT")?;
-            // Room for the migration to come to what it must wait for; nothing depends on how far it comes.
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            server.release().await
-        };
-        tokio::try_join!(writing, letting_go)?;
+        // Not waited for here: the proxy may come to its next stop with rows locked that these want.
+        writing.spawn(write_some(scene.rig.server.root_opts(), due.len() as u64));
+        stalled(&scene.rig).await?;
+        scene.rig.proxy.signal("CONT")?;
+        // Room for the migration to come to what it must wait for; nothing depends on how far it comes.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        scene.rig.server.release().await?;
+    }
+    while let Some(written) = writing.join_next().await {
+        written??;
     }
     ensure!(due.is_empty(), "never reached: {due:?}");
     is_true_of_an_altered_table(client.answer().await?)?;
@@ -208,9 +207,9 @@ fn names(steps: &[Failpoint]) -> String {
 }
 
 /// Several transactions at a time, each of several rows in both tables: changed, moved, deleted and new ones.
-async fn write_some(server: &Server, round: u64) -> Result<()> {
-    let transactions = (0..STUCK as u64).map(|writer| async move {
-        let mut conn = server.root().await?;
+async fn write_some(server: Opts, round: u64) -> Result<()> {
+    let transactions = (0..STUCK as u64).map(async |writer| {
+        let mut conn = Conn::new(server.clone()).await?;
         conn.query_drop("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
             .await?;
         let n = 1 + (round * STUCK as u64 + writer) * 811 % (u64::from(ROWS) - 100);
