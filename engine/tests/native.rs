@@ -11,6 +11,7 @@ use alterego_engine::position::Position;
 use alterego_engine::row_copy::{self, RowCopy};
 use alterego_engine::session::{SessionSettings, Upstream};
 use alterego_engine::table::Table;
+use alterego_engine::throttle::Share;
 use alterego_engine::{Error, TableName, ghost};
 use alterego_testkit::{Flavor, Options, Server};
 use anyhow::{Context, Result, ensure};
@@ -339,7 +340,7 @@ async fn copy(upstream: &Upstream, plan: &Arc<Plan>) -> Result<Vec<(String, u16,
         upstream: upstream.clone(),
         ledger: Ledger::start(plan, Frontier::Nothing, Some(start)),
         counters: Arc::new(Counters::default()),
-        workers: 2,
+        share: Arc::new(Share::of(2)),
         limits: SizeLimits {
             rows_first: 37,
             rows_min: 37,

@@ -30,6 +30,7 @@ use crate::plan::Plan;
 use crate::position::Position;
 use crate::session::Upstream;
 use crate::table::same_definition;
+use crate::throttle::Share;
 use crate::{Error, Flavor, Result};
 
 /// There is an index of that name.
@@ -41,6 +42,9 @@ const TRIES: u32 = 5;
 /// How long the applier may take to catch up before it stands still. A row that is locked for longer is taken out.
 const CATCH_UP: Duration = Duration::from_secs(5);
 
+/// Bytes that the server may sort in.
+const SORT_BUFFER: usize = 32 << 20;
+
 /// What a build works with.
 #[derive(Debug)]
 pub(crate) struct Build<'a> {
@@ -48,6 +52,7 @@ pub(crate) struct Build<'a> {
     pub(crate) deferred: &'a Deferred,
     pub(crate) upstream: &'a Upstream,
     pub(crate) applier: &'a ApplierHandle,
+    pub(crate) share: &'a Share,
     pub(crate) cancelled: watch::Receiver<bool>,
 }
 
@@ -57,7 +62,7 @@ pub(crate) struct Build<'a> {
 /// Those of the statements: [`Error::Answer`] where the server cannot build an index (no disk space), and
 /// [`Error::Fatal`] when the migration is cancelled or the ghost is not what it should be afterwards.
 pub(crate) async fn build(work: Build<'_>) -> Result<()> {
-    let mut conn = session(work.upstream).await?;
+    let mut conn = session(work.upstream, work.share).await?;
     let mut tries = 0;
     loop {
         let create = create_of(&mut conn, work.plan.ghost_name()).await?;
@@ -159,17 +164,18 @@ fn given_up() -> Error {
 }
 
 /// A session for a statement that may take long.
-async fn session(upstream: &Upstream) -> Result<Conn> {
+async fn session(upstream: &Upstream, share: &Share) -> Result<Conn> {
     let mut conn = upstream.control().await?;
     if upstream.flavor() == Flavor::MySql {
-        // Two threads as for the row copy, and room to sort in: the application wants the rest. Servers before 8.0.27
-        // know neither variable.
-        for setting in [
-            "innodb_ddl_threads=2",
-            "innodb_parallel_read_threads=2",
-            "innodb_ddl_buffer_size=33554432",
+        // As many threads as statements elsewhere, and room to sort in: the application wants the rest. Servers before
+        // 8.0.27 do not know all of these variables.
+        let threads = share.statements();
+        for (variable, value) in [
+            ("innodb_ddl_threads", threads),
+            ("innodb_parallel_read_threads", threads),
+            ("innodb_ddl_buffer_size", SORT_BUFFER),
         ] {
-            match conn.query_drop(format!("SET SESSION {setting}")).await {
+            match conn.query_drop(format!("SET SESSION {variable}={value}")).await {
                 Ok(()) | Err(mysql_async::Error::Server(_)) => {}
                 Err(other) => return Err(other.into()),
             }

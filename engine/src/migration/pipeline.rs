@@ -31,10 +31,6 @@ use crate::session::Upstream;
 use crate::verify::{self, Verified};
 use crate::{Error, Result, owner_check, slowpoint, throttle};
 
-/// Chunks written at a time. Two keep two cores and the log's flushes busy; more only add to what the
-/// application waits behind.
-const COPY_WORKERS: usize = 2;
-
 /// How many warnings are kept for the client: `max_error_count` of its session cuts them further.
 const MAX_WARNINGS: usize = 1024;
 
@@ -114,7 +110,12 @@ impl Pipeline {
         );
         let stream = StreamFailure::default();
         let following = follow(streamer, ledger.watermark(), changes, counters, stream.clone());
-        let throttling = throttle::watch_reasons(upstream.clone(), applier.clone(), running.throttle.clone());
+        let throttling = throttle::watch_reasons(
+            upstream.clone(),
+            applier.clone(),
+            running.throttle.clone(),
+            Arc::clone(&running.share),
+        );
         let store = Arc::new(Store::new(upstream.clone()));
         let persisting = persist(Arc::clone(&store), Arc::clone(running), ledger.clone());
         let tasks = [
@@ -177,6 +178,7 @@ impl Pipeline {
             deferred: &self.deferred,
             upstream: &self.upstream,
             applier: &self.applier,
+            share: &self.running.share,
             cancelled: self.running.cancelled(),
         })
         .await
@@ -285,7 +287,7 @@ async fn copy(
         upstream: upstream.clone(),
         ledger: ledger.clone(),
         counters: Arc::clone(&running.counters),
-        workers: COPY_WORKERS,
+        share: Arc::clone(&running.share),
         limits: SizeLimits::of_environment(),
         throttle: running.throttle.subscribe(),
         cancel: running.cancelled(),
@@ -306,6 +308,7 @@ async fn compare(
         upstream: upstream.clone(),
         follower: Arc::new(applier.clone()),
         counters: Arc::clone(&running.counters),
+        share: Arc::clone(&running.share),
         cancelled: running.cancelled(),
     })
     .await

@@ -11,6 +11,7 @@ use super::phase::{Event, Impossible, Phase};
 use super::status::Status;
 use super::store::{Record, Task};
 use crate::counters::Counters;
+use crate::throttle::Share;
 
 /// One migration at work.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub struct Running {
     pub counters: Arc<Counters>,
     /// Why the row copy stands still.
     pub throttle: watch::Sender<Option<String>>,
+    /// How much of the server it takes.
+    pub share: Arc<Share>,
     cancel: watch::Sender<bool>,
     outcome: watch::Sender<Option<Outcome>>,
     rate: Mutex<Rate>,
@@ -40,6 +43,7 @@ impl Running {
             phase: watch::Sender::new(Phase::Preparing),
             counters: Arc::default(),
             throttle: watch::Sender::new(None),
+            share: Arc::default(),
             cancel: watch::Sender::new(false),
             outcome: watch::Sender::new(None),
             rate: Mutex::default(),

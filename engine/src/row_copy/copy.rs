@@ -18,6 +18,7 @@ use crate::key::Key;
 use crate::plan::Plan;
 use crate::reconcile::{Backoff, Warning, Worker, Written};
 use crate::session::Upstream;
+use crate::throttle::{STATEMENTS_MAX, Share};
 use crate::{Error, Result, slowpoint};
 
 /// How long chunks in flight may take to finish once the copy is cancelled.
@@ -37,8 +38,8 @@ pub struct RowCopy {
     pub ledger: Ledger,
     /// For people to look at.
     pub counters: Arc<Counters>,
-    /// How many chunks are written at a time.
-    pub workers: usize,
+    /// How many chunks may be written at a time.
+    pub share: Arc<Share>,
     /// How large chunks may be.
     pub limits: SizeLimits,
     /// While this holds a reason, no chunk is dispatched.
@@ -96,7 +97,7 @@ impl Dispatcher {
             sizer: ChunkSizer::new(copy.limits),
             ready: None,
             control: None,
-            idle: (0..copy.workers.max(1)).map(worker).collect(),
+            idle: (0..STATEMENTS_MAX).map(worker).collect(),
             busy: JoinSet::new(),
             collector: Collector::new(copy.warnings_max),
             copy,
@@ -121,7 +122,7 @@ impl Dispatcher {
             if self.ready.is_none() && !self.cut().await? {
                 return Ok(());
             }
-            if self.is_throttled() {
+            if self.is_throttled() || self.busy.len() >= self.copy.share.statements() {
                 return Ok(());
             }
             let Some(worker) = self.idle.pop() else {

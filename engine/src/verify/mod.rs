@@ -34,10 +34,9 @@ use crate::follower::Follower;
 use crate::key::{Key, Range};
 use crate::plan::Plan;
 use crate::session::Upstream;
+use crate::throttle::{STATEMENTS_MAX, Share};
 use crate::{Error, Result, slowpoint};
 
-/// Chunks compared at the same time, each on a connection of its own.
-const WORKERS: usize = 2;
 /// Chunks a worker has in store.
 const CHUNKS_AHEAD: usize = 2;
 /// A chunk's comparison is to take about this long: its snapshot holds up the purge of old row versions.
@@ -61,6 +60,8 @@ pub struct Context {
     pub follower: Arc<dyn Follower>,
     /// Progress, for people.
     pub counters: Arc<Counters>,
+    /// How many chunks may be compared at the same time, each on a connection of its own.
+    pub share: Arc<Share>,
     /// Becomes true when the migration is to be given up.
     pub cancelled: watch::Receiver<bool>,
 }
@@ -141,7 +142,7 @@ impl Context {
     async fn pass(&self, comparer: &Comparer) -> Result<Pass> {
         let size = ChunkRows(AtomicU64::new(FIRST_CHUNK_ROWS));
         let (senders, receivers): (Vec<_>, Vec<_>) =
-            (0..WORKERS).map(|_| mpsc::channel(CHUNKS_AHEAD)).unzip();
+            (0..STATEMENTS_MAX).map(|_| mpsc::channel(CHUNKS_AHEAD)).unzip();
         let workers = receivers
             .into_iter()
             .map(|ranges| self.work(comparer, ranges, &size));
@@ -162,8 +163,13 @@ impl Context {
     ) -> Result<()> {
         let mut conn = self.connect(comparer).await?;
         let mut after = None;
-        for worker in workers.iter().cycle() {
+        let mut turn = 0;
+        loop {
             self.check_cancelled()?;
+            turn = (turn + 1) % self.share.statements();
+            let Some(worker) = workers.get(turn) else {
+                break;
+            };
             let through = self
                 .boundary(comparer, &mut conn, after.clone(), size.get())
                 .await?;
