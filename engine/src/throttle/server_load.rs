@@ -9,8 +9,16 @@ use crate::Result;
 /// which the field's other tools stand back, too, is 25 to 50.
 const MAX_RUNNING: u64 = 64;
 
-/// Statements of one row or few, which the row copy sends none of.
-const WRITES: [&str; 4] = ["Com_insert", "Com_update", "Com_delete", "Com_replace"];
+/// Statements that write, as far as a migration sends none of them: its own are `INSERT … SELECT` and `DELETE`, and one
+/// `UPDATE` a second for its record.
+const WRITES: [&str; 6] = [
+    "Com_insert",
+    "Com_update",
+    "Com_replace",
+    "Com_load",
+    "Com_update_multi",
+    "Com_delete_multi",
+];
 
 /// The server's work as it counts it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

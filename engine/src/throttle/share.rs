@@ -6,7 +6,8 @@
 //! times a migration while the disk had nothing to do; with one statement at a time they did not.
 //!
 //! So while others write, the migration takes at most half of the processors. Nobody is disturbed by a migration on a
-//! server that is otherwise idle, and it takes what it can use.
+//! server that is otherwise idle, and it takes what it can use. Whoever only deletes rows goes unnoticed, because a migration
+//! deletes, too.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};

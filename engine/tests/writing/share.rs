@@ -44,7 +44,10 @@ async fn others_who_write_are_noticed(flavor: Flavor) -> anyhow::Result<()> {
         let writing = async {
             loop {
                 other
-                    .query_drop(format!("DELETE FROM {} WHERE id = 1", fixture.plan.source_name()))
+                    .query_drop(format!(
+                        "UPDATE {} SET id = 2 WHERE id = 1",
+                        fixture.plan.source_name()
+                    ))
                     .await?;
                 tokio::time::sleep(PAUSE).await;
             }
