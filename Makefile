@@ -4,10 +4,10 @@ CARGO ?= cargo
 # Which server the demo and the benchmark use: mysql or mariadb.
 SERVER ?= mysql
 export SERVER
-SCRIPTS := fuzz/run scripts/provide-servers scripts/provide-tools scripts/debian-archive .ci/run $(wildcard tests/clients/*/*.sh)
+SCRIPTS := fuzz/run tests/mutants/run scripts/provide-servers scripts/provide-tools scripts/debian-archive .ci/run $(wildcard tests/clients/*/*.sh)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench clients fuzz lint doc servers
+.PHONY: help demo test bench clients fuzz mutants lint doc servers
 
 help: ## Says what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -39,6 +39,9 @@ clients: ## Tries real clients and migration tools, fetched from their registrie
 
 fuzz: ## Fuzzes what reads bytes from outside, with nightly Rust and cargo-fuzz (FUZZ_SECONDS=600: longer, each target)
 	fuzz/run
+
+mutants: servers ## Breaks each rule of ARCHITECTURE.md in turn and expects a test to notice (MUTANTS="name …": some only)
+	tests/mutants/run $(MUTANTS)
 
 lint: ## Checks format, lints and scripts
 	$(CARGO) fmt --all --check

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use alterego_engine::alter::{self, NotOurs};
 use alterego_engine::cut_over::{ClosedGate, TrafficGate, WatchedGate};
-use alterego_engine::migration::{self, Altered, Engine, Outcome, Phase, Status, Task};
+use alterego_engine::migration::{self, Altered, Engine, Foreign, Outcome, Pass, Phase, Status, Task};
 use alterego_engine::session::{SessionSettings, Upstream};
 use alterego_engine::{Flavor, TableName};
 use alterego_proxy::gate::{self, Gate};
 use alterego_proxy::hooks::{
-    Answer, Attempt, ClientSession, Grid, Held, Hooks, Latch, Progress, Question, ReadMode, Request, Verdict,
-    Warning,
+    Answer, Attempt, Bystander, ClientSession, Grid, Held, Hooks, Latch, Progress, Question, ReadMode,
+    Request, Verdict, Warning,
 };
 use async_trait::async_trait;
 use mysql_async::Opts;
@@ -50,6 +50,7 @@ impl Bridge {
         let flavor = upstream.flavor();
         let config = migration::Config {
             keep_old_table: settings.keep_old_table,
+            checks: settings.checks.clone(),
         };
         let engine = Engine::new(upstream.clone(), Arc::new(ProxyGate(gate)), config);
         if settings.strategy != Strategy::Native {
@@ -78,6 +79,8 @@ impl Bridge {
 
     fn question(&self, statement: &alter::Statement) -> Question {
         let (first, second) = match self.strategy {
+            // What the server does at once it does without the check that the statement asks for.
+            _ if !statement.hints().is_empty() => (statement.forced_question(), None),
             Strategy::Ghost => (statement.forced_question(), None),
             Strategy::Auto | Strategy::Native => (statement.question(), statement.in_place()),
         };
@@ -86,6 +89,7 @@ impl Bridge {
             table: statement.table().to_owned(),
             first: attempt(first),
             second: second.map(attempt),
+            afterwards: statement.forgetting().into_iter().map(attempt).collect(),
         }
     }
 }
@@ -116,7 +120,8 @@ impl Hooks for Bridge {
     async fn alter(&self, request: Request, mut held: Held) -> Answer {
         let max_warnings = request.session.max_error_count;
         let engine = Arc::clone(&self.engine);
-        let migrate = async move { engine.migrate(task(request)).await };
+        let pass = held.pass.take().and_then(|pass| pass.downcast::<Pass>().ok());
+        let migrate = async move { engine.migrate(task(request), pass.map(|pass| *pass)).await };
         let running = self.at_home(migrate).await;
         let mut look = tokio::time::interval(PROGRESS_INTERVAL);
         let mut outcome = std::pin::pin!(running.outcome());
@@ -133,6 +138,21 @@ impl Hooks for Bridge {
                 _ = look.tick() => drop(held.progress.send_replace(progress(&running.status()))),
             }
         }
+    }
+
+    fn may_concern(&self, sql: &str) -> bool {
+        self.engine.may_concern(sql)
+    }
+
+    fn is_concerned(&self, statement: &Bystander) -> bool {
+        self.engine.is_concerned(&foreign(statement))
+    }
+
+    async fn pass(&self, statement: Bystander) -> Option<Latch> {
+        let engine = Arc::clone(&self.engine);
+        let statement = foreign(&statement);
+        let pass = self.at_home(async move { engine.pass(&statement).await }).await;
+        Some(Box::new(pass))
     }
 
     async fn rest(&self) {
@@ -174,6 +194,14 @@ fn read_mode(mode: ReadMode) -> alter::ReadMode {
     alter::ReadMode {
         ansi_quotes: mode.ansi_quotes,
         no_backslash_escapes: mode.no_backslash_escapes,
+    }
+}
+
+fn foreign(statement: &Bystander) -> Foreign {
+    Foreign {
+        sql: statement.sql.clone(),
+        mode: read_mode(statement.mode),
+        schema: statement.schema.clone(),
     }
 }
 

@@ -9,6 +9,7 @@ mod cli;
 mod config_file;
 mod deployment;
 mod descriptors;
+mod diff;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod health;
@@ -50,6 +51,10 @@ pub fn main() -> ExitCode {
         cli::Parsed::MissingWrites(servers) => match in_runtime(missing_writes::run(&servers)) {
             Ok(missing) => missing.report(),
             Err(error) => failed(&error, ExitCode::from(missing_writes::UNKNOWN)),
+        },
+        cli::Parsed::Diff(wanted) => match in_runtime(diff::run(&wanted)) {
+            Ok(found) => found.report(),
+            Err(error) => failed(&error, ExitCode::from(diff::UNKNOWN)),
         },
     }
 }

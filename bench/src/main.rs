@@ -8,6 +8,7 @@ mod clients;
 mod copy;
 mod cpu;
 mod demo;
+mod memory;
 mod migrations;
 mod relay;
 mod table;

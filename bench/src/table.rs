@@ -1,5 +1,6 @@
 //! Tables and figures for people.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 /// Prints rows in aligned columns; the first row is the heading if `headed`.
@@ -53,9 +54,13 @@ pub(crate) fn duration(duration: Duration) -> String {
 
 /// The middle of some durations.
 pub(crate) fn median(durations: &[Duration]) -> Duration {
-    let mut sorted = durations.to_vec();
-    sorted.sort();
-    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+    middle(durations.to_vec(), Duration::cmp).unwrap_or_default()
+}
+
+/// The middle of what is put into this order; none of nothing.
+pub(crate) fn middle<T: Copy>(mut all: Vec<T>, order: impl FnMut(&T, &T) -> Ordering) -> Option<T> {
+    all.sort_by(order);
+    all.get(all.len() / 2).copied()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 //!   stores the text the column shows, or refuses it.
 //! - text to BIT: INSERT takes the bytes, ALTER the number.
 //! - MySQL, JSON to a number: INSERT reads the JSON value (`true` is 1), ALTER its text.
-//! - MySQL, an integer or DOUBLE to JSON: INSERT refuses it, ALTER makes it the JSON number.
+//! - MySQL, an integer to JSON: INSERT refuses it, ALTER makes it the JSON number.
 //! - MariaDB, text to a shorter TEXT, or BLOB to a shorter BLOB: INSERT silently keeps the length modulo 256 or
 //!   65536, ALTER truncates and says so.
 //! - MariaDB, text to an integer: INSERT rounds `1.5` to 2, ALTER takes the leading 1 and warns.
@@ -29,7 +29,7 @@ pub(crate) fn value(flavor: Flavor, source: &Column, ghost: &Column, name: &str)
     if !maria && from == "json" && is_number(to) {
         return format!("CAST({name} AS CHAR CHARACTER SET utf8mb4)");
     }
-    if !maria && to == "json" && (is_integer(from) || from == "double") {
+    if !maria && to == "json" && is_integer(from) {
         return format!("CAST({name} AS JSON)");
     }
     if maria && from != to && shortens_silently(from, to) {
@@ -91,9 +91,15 @@ pub(crate) fn check(
     let measured = from == to || (MEASURED.contains(&from) && MEASURED.contains(&to));
     let fills_nulls = lax && source.nullable && !ghost.nullable;
     let differs = !measured
-        // The present time on MySQL, the empty value on MariaDB: INSERT stores a zero, and the first member.
-        || (fills_nulls && !maria && to == "timestamp")
+        || converts_otherwise(maria, from, to)
+        // The present time, in strict modes too where the table is copied: INSERT stores a zero, or another present time.
+        || (to == "timestamp" && source.nullable && !ghost.nullable)
+        // The empty value: INSERT stores the first member.
         || (fills_nulls && maria && matches!(to, "enum" | "json" | "longtext"))
+        // In place, MariaDB fills in the default the column had; INSERT knows none.
+        || (fills_nulls && maria && source.default.is_some())
+        // ALTER keeps the spaces that such a session sees.
+        || (from == "char" && to != "char" && settings.sql_mode.contains("PAD_CHAR_TO_FULL_LENGTH"))
         // Beyond the range of TIME, ALTER stores zero and INSERT the greatest value.
         || (!maria && lax && is_number(from) && to == "time")
         // Digits beyond BIGINT: ALTER stops at the signed limit.
@@ -105,6 +111,40 @@ pub(crate) fn check(
         )));
     }
     Ok(())
+}
+
+/// Whether some values come out otherwise, or are refused by only one of the two, whatever the session's settings.
+///
+/// Measured with edge values of every type against every other one: a YEAR 0 is `0000` to ALTER and 0 to INSERT, and the
+/// same goes on for dates, members and bytes; a FLOAT is widened, a fraction cut off instead of rounded; bytes become a
+/// BIT as they are instead of as a number, a zero date as text. On MySQL a number becomes the member of that text by ALTER
+/// and the member of that number by INSERT, a date's year is taken only by INSERT, and 0 is a date only to INSERT. MariaDB
+/// keeps the length of a text in a short BLOB modulo 256.
+fn converts_otherwise(maria: bool, from: &str, to: &str) -> bool {
+    if from == to {
+        return false;
+    }
+    let member = matches!(to, "enum" | "set");
+    let day = matches!(to, "date" | "datetime" | "timestamp");
+    match from {
+        "year" => !is_number(to),
+        "float" if to == "bigint" => true,
+        "float" | "double" => !is_number(to) && !is_text(to),
+        "decimal" => member || (!maria && (day || matches!(to, "bit" | "json"))),
+        "date" if to == "year" => !maria,
+        // The day is the present one, of the session and of the moment.
+        "time" if day => true,
+        "date" | "time" | "datetime" | "timestamp" => to == "bit",
+        "json" => !maria && !is_text(to) && !matches!(to, "float" | "double") && !is_integer(to),
+        _ if is_integer(from) => !maria && (member || day),
+        _ if is_bytes(from) => to == "bit",
+        _ if maria && is_text(from) => matches!(to, "tinyblob" | "blob"),
+        _ => !maria && from.ends_with("text") && to == "bit",
+    }
+}
+
+fn is_bytes(data_type: &str) -> bool {
+    matches!(data_type, "binary" | "varbinary") || data_type.ends_with("blob")
 }
 
 /// Whether the type holds characters of any value.
@@ -164,8 +204,9 @@ mod tests {
         };
         let strict = "STRICT_TRANS_TABLES";
         let (null, not_null) = (column("timestamp", true), column("timestamp", false));
-        check_in(strict, Flavor::MySql, &null, &not_null, true);
+        check_in(strict, Flavor::MySql, &null, &not_null, false);
         check_in("", Flavor::MySql, &null, &not_null, false);
+        check_in(strict, Flavor::MariaDb, &null, &not_null, false);
         check_in(
             "",
             Flavor::MariaDb,
@@ -180,6 +221,15 @@ mod tests {
             &column("uuid", true),
             true,
         );
+        let (char, text) = (column("char", true), column("text", true));
+        check_in("PAD_CHAR_TO_FULL_LENGTH", Flavor::MySql, &char, &text, false);
+        check_in(strict, Flavor::MySql, &char, &text, true);
+        let mut with_default = column("int", true);
+        with_default.default = Some("7".to_owned());
+        let not_null = column("int", false);
+        check_in("", Flavor::MariaDb, &with_default, &not_null, false);
+        check_in(strict, Flavor::MariaDb, &with_default, &not_null, true);
+        check_in("", Flavor::MySql, &with_default, &not_null, true);
         check_in(
             strict,
             Flavor::MariaDb,
@@ -194,5 +244,38 @@ mod tests {
             &column("text", true),
             false,
         );
+        for (flavor, from, to, online) in [
+            (Flavor::MariaDb, "year", "char", false),
+            (Flavor::MySql, "year", "enum", false),
+            (Flavor::MySql, "year", "int", true),
+            (Flavor::MySql, "year", "year", true),
+            (Flavor::MariaDb, "float", "varbinary", false),
+            (Flavor::MariaDb, "float", "bigint", false),
+            (Flavor::MySql, "float", "double", true),
+            (Flavor::MySql, "double", "json", false),
+            (Flavor::MySql, "int", "json", true),
+            (Flavor::MySql, "int", "enum", false),
+            (Flavor::MariaDb, "int", "enum", true),
+            (Flavor::MySql, "bigint", "date", false),
+            (Flavor::MySql, "int", "varchar", true),
+            (Flavor::MySql, "decimal", "timestamp", false),
+            (Flavor::MySql, "date", "year", false),
+            (Flavor::MariaDb, "date", "year", true),
+            (Flavor::MySql, "json", "decimal", false),
+            (Flavor::MySql, "json", "int", true),
+            (Flavor::MySql, "longtext", "bit", false),
+            (Flavor::MySql, "char", "bit", true),
+            (Flavor::MariaDb, "decimal", "set", false),
+            (Flavor::MariaDb, "datetime", "bit", false),
+            (Flavor::MySql, "time", "datetime", false),
+            (Flavor::MariaDb, "time", "date", false),
+            (Flavor::MySql, "datetime", "time", true),
+            (Flavor::MariaDb, "blob", "bit", false),
+            (Flavor::MariaDb, "varchar", "tinyblob", false),
+            (Flavor::MySql, "varchar", "tinyblob", true),
+            (Flavor::MariaDb, "varchar", "longblob", true),
+        ] {
+            check_in(strict, flavor, &column(from, true), &column(to, true), online);
+        }
     }
 }

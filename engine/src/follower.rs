@@ -7,10 +7,10 @@
 use async_trait::async_trait;
 use mysql_async::Conn;
 
-use crate::Result;
 use crate::applier::ApplierHandle;
 use crate::key::Key;
 use crate::position::Position;
+use crate::{Error, Result};
 
 /// Keeps the ghost in step with the source.
 #[async_trait]
@@ -34,6 +34,11 @@ pub trait Follower: Send + Sync {
 
     /// Reconciles these keys, committed when this returns.
     async fn reconcile_now(&self, keys: Vec<Key>) -> Result<()>;
+
+    /// Returns the error that ended it, once one has.
+    async fn failed(&self) -> Error {
+        std::future::pending().await
+    }
 }
 
 #[async_trait]
@@ -61,5 +66,9 @@ impl Follower for ApplierHandle {
 
     async fn reconcile_now(&self, keys: Vec<Key>) -> Result<()> {
         self.reconcile_now(keys).await
+    }
+
+    async fn failed(&self) -> Error {
+        self.failed().await
     }
 }

@@ -30,6 +30,11 @@ pub fn old(source: &TableName) -> TableName {
     }
 }
 
+/// The table with the records of all migrations.
+pub fn record() -> TableName {
+    TableName::new(STATE_SCHEMA, "migrations")
+}
+
 /// The temporary table in which verification has the server convert values; only its own session sees it.
 pub fn scratch(source: &TableName) -> TableName {
     TableName {

@@ -17,14 +17,17 @@
 //!
 //! Every step can be repeated after a crash.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
+use rand::RngExt;
 
 use crate::binlog::OWN_COMMENT;
 use crate::cut_over::kill_query;
+use crate::failpoint::{self, Failpoint};
 use crate::ident::quoted_text;
 use crate::session::Upstream;
 use crate::{Error, Ident, Result, TableName, names, processlist};
@@ -34,6 +37,10 @@ const SENTINEL: &str = "alterego_sentinel";
 /// DROP SCHEMA is at its wait within this time, unless others use the schema.
 const LONGEST_WAY: Duration = Duration::from_millis(800);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
+/// How often an empty schema is tried to be removed, and the pauses between.
+const TRIES: u32 = 4;
+const BETWEEN_TRIES_MS: Range<u64> = 50..1500;
+
 /// Drops the table that `source` replaced, and the migration's schemas where nothing else is in them.
 ///
 /// # Errors
@@ -42,9 +49,11 @@ pub async fn drop_old(upstream: &Upstream, source: &TableName) -> Result<()> {
     let mut conn = upstream.control().await?;
     let old = names::old(source);
     drop_table(&mut conn, &old).await?;
+    failpoint::hit(Failpoint::OldDropped);
     conn.disconnect().await?;
     for schema in [&old.schema, &names::ghost(source).schema] {
         remove_if_empty(upstream, schema).await?;
+        failpoint::hit(Failpoint::SchemaRemoved);
     }
     Ok(())
 }
@@ -63,12 +72,26 @@ pub(crate) async fn drop_table(conn: &mut Conn, table: &TableName) -> Result<()>
 
 /// Drops a schema if nothing is in it. A schema in use is left alone: whoever empties it next removes it.
 ///
+/// Two who want to remove it at the same moment keep each other from it, so it is tried again.
+///
 /// # Errors
 /// Those of the statements.
 pub async fn remove_if_empty(upstream: &Upstream, schema: &Ident) -> Result<()> {
+    for _ in 1..TRIES {
+        if try_to_remove(upstream, schema).await? {
+            return Ok(());
+        }
+        let pause = rand::rng().random_range(BETWEEN_TRIES_MS);
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+    }
+    try_to_remove(upstream, schema).await.map(drop)
+}
+
+/// Drops the schema if nothing is in it; false if it is empty and has not gone.
+async fn try_to_remove(upstream: &Upstream, schema: &Ident) -> Result<bool> {
     let mut control = upstream.control().await?;
     if !is_empty(&mut control, schema).await? {
-        return Ok(());
+        return Ok(true);
     }
     let sentinel = TableName {
         schema: schema.clone(),
@@ -77,9 +100,10 @@ pub async fn remove_if_empty(upstream: &Upstream, schema: &Ident) -> Result<()> 
     let mut holder = upstream.control().await?;
     match hold(&mut holder, &sentinel).await {
         // It has never been there, or another session has just removed it.
-        Err(error) if error.is_unknown_schema() => return Ok(()),
+        Err(error) if error.is_unknown_schema() => return Ok(true),
         other => other?,
     }
+    failpoint::hit(Failpoint::SentinelHeld);
     let mut dropper = upstream.control().await?;
     let dropped = drop_or_withdraw(&mut dropper, &mut control, &mut holder, schema).await;
     if !matches!(dropped, Ok(true)) {
@@ -88,7 +112,8 @@ pub async fn remove_if_empty(upstream: &Upstream, schema: &Ident) -> Result<()> 
     }
     match dropped {
         Err(error) if !matches!(error, Error::Transient(_)) => Err(error),
-        _ => Ok(()),
+        Err(_) => Ok(false),
+        Ok(dropped) => Ok(dropped),
     }
 }
 

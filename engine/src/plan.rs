@@ -29,6 +29,8 @@ pub struct Plan {
     pub time_zone: String,
     /// Whether the server itself would have copied the table: then its OK packet counts the rows.
     pub native_copies: bool,
+    /// Where the client's own clause has the numbering of rows go on.
+    pub counter: Option<u64>,
     /// How the writers of the ghost stay out of each other's way.
     pub turns: Turns,
     /// What the server warned of when it altered the empty ghost: notes about the definition.

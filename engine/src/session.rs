@@ -9,6 +9,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, OptsBuilder};
 
 use crate::ident::quoted_text;
+use crate::server_run::ServerRun;
 use crate::{Error, Flavor, Result, ServerVersion};
 
 /// The settings of the client's session that change what an ALTER means.
@@ -32,6 +33,9 @@ pub struct Upstream {
     opts: Opts,
     /// Its version.
     pub version: ServerVersion,
+    /// The only run of it that is wanted.
+    run: Option<ServerRun>,
+    ignores_case: bool,
 }
 
 impl Upstream {
@@ -41,15 +45,48 @@ impl Upstream {
     /// Those of connecting, and [`Error::Fatal`] for a version text that is neither MySQL's nor MariaDB's.
     pub async fn reach(opts: Opts) -> Result<Self> {
         let mut conn = Conn::new(session_opts(&opts)).await?;
-        let text: Option<String> = conn.query_first("SELECT VERSION()").await?;
+        let row: Option<(String, u8)> = conn
+            .query_first("SELECT VERSION(), @@lower_case_table_names")
+            .await?;
         conn.disconnect().await?;
-        let text = text.unwrap_or_default();
+        let (text, lower_case_table_names) = row.unwrap_or_default();
         let version = ServerVersion::parse(&text).ok_or_else(|| {
             Error::fatal(format!(
                 "the server calls itself `{text}`, which is not a MySQL or MariaDB version"
             ))
         })?;
-        Ok(Self { opts, version })
+        Ok(Self {
+            opts,
+            version,
+            run: None,
+            ignores_case: lower_case_table_names != 0,
+        })
+    }
+
+    /// The same server, for as long as it is not started again: after that every connection ends in
+    /// [`Error::OutcomeUnknown`].
+    ///
+    /// # Errors
+    /// Those of connecting.
+    pub(crate) async fn in_this_run(&self) -> Result<Self> {
+        let any = self.in_any_run();
+        let mut conn = any.control().await?;
+        let run = Some(ServerRun::of(&mut conn).await?);
+        conn.disconnect().await?;
+        Ok(Self { run, ..any })
+    }
+
+    /// The same server, whether it has been started again or not.
+    pub(crate) fn in_any_run(&self) -> Self {
+        Self {
+            run: None,
+            ..self.clone()
+        }
+    }
+
+    /// Whether names of schemas and tables mean the same in any case (`lower_case_table_names`).
+    pub fn ignores_case(&self) -> bool {
+        self.ignores_case
     }
 
     /// Which family the server belongs to.
@@ -65,7 +102,7 @@ impl Upstream {
     /// A session for the engine's own statements: lax `sql_mode`, UTC, READ COMMITTED, no DDL wait above a second.
     ///
     /// # Errors
-    /// Those of connecting.
+    /// Those of connecting; [`Error::OutcomeUnknown`] for another run of the server than the one that is wanted.
     pub async fn control(&self) -> Result<Conn> {
         let mut conn = Conn::new(session_opts(&self.opts)).await?;
         conn.query_drop(
@@ -74,7 +111,12 @@ impl Upstream {
                 .replace("transaction_isolation", self.isolation_variable()),
         )
         .await?;
-        Ok(conn)
+        match self.run {
+            Some(run) if !run.is(ServerRun::of(&mut conn).await?) => Err(Error::OutcomeUnknown(
+                "the server was started again, and may not have all that was written to it".to_owned(),
+            )),
+            _ => Ok(conn),
+        }
     }
 
     /// A session that writes ghost rows: the client's settings, as the native change would see them.

@@ -9,12 +9,15 @@ use std::time::{Duration, Instant};
 
 use alterego_engine::cut_over::{self, NoGate, Recorder, Swapped, Where};
 use alterego_engine::follower::Follower;
+use alterego_engine::key::Key;
 use alterego_engine::plan::Plan;
+use alterego_engine::position::Position;
 use alterego_engine::session::Upstream;
-use alterego_engine::{Result as EngineResult, TableName, names, old_table, verify};
+use alterego_engine::{Error, Result as EngineResult, TableName, names, old_table, verify};
 use anyhow::{Result, ensure};
 use async_trait::async_trait;
 use following::{FLAVORS, Named, plan, run, start, verification};
+use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
@@ -299,6 +302,119 @@ async fn killed_sessions_lose_nothing() -> Result<()> {
             kills.load(Ordering::SeqCst)
         );
         ensure!(kills.load(Ordering::SeqCst) > 0);
+    }
+    Ok(())
+}
+
+/// A follower in whose drain somebody empties the source: the statement waits behind the cut-over's locks, and in front of
+/// MariaDB's RENAME. As the stream would, the follower ends when it has been carried out.
+struct Emptied {
+    named: Arc<Named>,
+    upstream: Upstream,
+    statement: Mutex<Option<JoinHandle<EngineResult<()>>>>,
+}
+
+impl Emptied {
+    /// Whether the statement was sent; then it has run when this returns.
+    async fn has_run(&self) -> bool {
+        let statement = self.statement.lock().await;
+        let Some(statement) = statement.as_ref() else {
+            return false;
+        };
+        while !statement.is_finished() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        true
+    }
+
+    /// Sends the statement, and waits until it waits.
+    async fn send(&self) -> EngineResult<()> {
+        let mut conn = self.upstream.control().await?;
+        conn.query_drop("SET SESSION lock_wait_timeout=60").await?;
+        *self.statement.lock().await = Some(tokio::spawn(async move {
+            Ok(conn.query_drop("TRUNCATE app.t").await?)
+        }));
+        let mut control = self.upstream.control().await?;
+        loop {
+            let waits: Option<u8> = control
+                .query_first(
+                    "SELECT 1 FROM information_schema.processlist \
+                     WHERE info LIKE 'TRUNCATE%' AND state LIKE 'Waiting for table metadata lock'",
+                )
+                .await?;
+            if waits.is_some() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Follower for Emptied {
+    fn backlog(&self) -> usize {
+        self.named.backlog()
+    }
+
+    async fn wait_applied(&self, position: &Position) -> EngineResult<()> {
+        self.named.wait_applied(position).await
+    }
+
+    async fn pause(&self) -> EngineResult<()> {
+        if self.has_run().await {
+            return Err(Error::fatal("the table was emptied"));
+        }
+        self.named.pause().await
+    }
+
+    fn resume(&self) {
+        self.named.resume();
+    }
+
+    async fn drain_on(&self, conn: &mut Conn, position: &Position) -> EngineResult<u64> {
+        let drained = self.named.drain_on(conn, position).await?;
+        if self.statement.lock().await.is_none() {
+            self.send().await?;
+        }
+        Ok(drained)
+    }
+
+    async fn reconcile_now(&self, keys: Vec<Key>) -> EngineResult<()> {
+        self.named.reconcile_now(keys).await
+    }
+}
+
+/// Whichever goes first, the statement or the swap: what it emptied stays empty.
+#[tokio::test]
+async fn a_statement_before_the_rename_is_not_undone() -> Result<()> {
+    for flavor in FLAVORS {
+        let (_server, upstream) = start(flavor).await?;
+        let mut conn = upstream.control().await?;
+        table(&upstream).await?;
+        run(&mut conn, &["INSERT INTO app.t (v) VALUES (1),(2),(3)"]).await?;
+        let migration = Migration::begin(&upstream, &Current::default()).await?;
+        let (context, _cancel) = verification(&upstream, &migration.plan, &migration.follower);
+        let verified = verify::run(&context).await?;
+        let follower = Arc::new(Emptied {
+            named: Arc::clone(&migration.follower),
+            upstream: upstream.clone(),
+            statement: Mutex::default(),
+        });
+        let (_cancel, cancelled) = watch::channel(false);
+        let context = cut_over::Context {
+            plan: Arc::clone(&migration.plan),
+            upstream: upstream.clone(),
+            follower: Arc::clone(&follower) as Arc<dyn Follower>,
+            gate: Arc::new(NoGate),
+            budget: Duration::from_secs(20),
+            recorder: Arc::<Attempts>::default(),
+            cancelled,
+        };
+        let swapped = cut_over::swap(&context, verified).await;
+        let statement = follower.statement.lock().await.take();
+        statement.expect("the drain was reached").await??;
+        let left: Option<u64> = conn.query_first("SELECT COUNT(*) FROM app.t").await?;
+        ensure!(left == Some(0), "{flavor}: {left:?} rows came back, {swapped:?}");
+        eprintln!("{flavor}: {swapped:?}");
     }
     Ok(())
 }

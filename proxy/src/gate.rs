@@ -56,6 +56,7 @@ struct Inner {
 #[derive(Debug)]
 struct Swap {
     at: Moment,
+    schema: String,
     name: String,
 }
 
@@ -121,6 +122,7 @@ impl Gate {
         }
         swaps.push_back(Swap {
             at,
+            schema: schema.to_owned(),
             name: table.to_owned(),
         });
         self.0.last_swap.store(at.0, Ordering::Release);
@@ -133,6 +135,19 @@ impl Gate {
 
     /// Whether `text` names a table that was replaced after `moment`.
     pub(crate) fn has_swapped_since(&self, moment: Moment, text: &[u8]) -> bool {
+        self.any_swap_since(moment, |swap| named(text, &swap.name))
+    }
+
+    /// The same for a session whose default schema is `default`: a table of another schema is meant only where that is
+    /// named, too.
+    pub(crate) fn has_swapped_in(&self, moment: Moment, text: &[u8], default: &[u8]) -> bool {
+        self.any_swap_since(moment, |swap| {
+            let is_default = swap.schema.as_bytes().eq_ignore_ascii_case(default);
+            named(text, &swap.name) && (is_default || named(text, &swap.schema))
+        })
+    }
+
+    fn any_swap_since(&self, moment: Moment, is_meant: impl Fn(&Swap) -> bool) -> bool {
         if self.0.last_swap.load(Ordering::Acquire) <= moment.0 {
             return false;
         }
@@ -141,7 +156,7 @@ impl Gate {
             .iter()
             .rev()
             .take_while(|swap| swap.at > moment)
-            .any(|swap| contains(text, swap.name.as_bytes()))
+            .any(is_meant)
     }
 
     /// A new session, inside of nothing.
@@ -266,7 +281,7 @@ impl Inner {
 
 impl Table {
     fn is_named_in(&self, text: Option<&[u8]>) -> bool {
-        text.is_none_or(|text| contains(text, self.name.as_bytes()))
+        text.is_none_or(|text| named(text, &self.name))
     }
 }
 
@@ -290,6 +305,14 @@ impl Drop for Visitor {
     fn drop(&mut self) {
         self.leave();
     }
+}
+
+/// Whether `text` names `name`, plainly or with the quotes in it doubled.
+fn named(text: &[u8], name: &str) -> bool {
+    let doubled = |quote: char, twice: &str| {
+        name.contains(quote) && contains(text, name.replace(quote, twice).as_bytes())
+    };
+    contains(text, name.as_bytes()) || doubled('`', "``") || doubled('"', "\"\"")
 }
 
 /// Whether `text` contains `name` as a word of its own, in any ASCII case.
@@ -366,6 +389,11 @@ mod tests {
         assert!(!gate.has_swapped_since(before, b"select * from reorders"));
         assert!(!gate.has_swapped_since(after, text));
         assert!(gate.has_swapped_since(after, b"select * from other"));
+        assert!(gate.has_swapped_in(before, text, b"shop"));
+        assert!(gate.has_swapped_in(before, b"select * from orders", b"App"));
+        assert!(!gate.has_swapped_in(before, b"select * from orders", b"shop"));
+        gate.swapped("app", "a`b");
+        assert!(gate.has_swapped_since(after, b"select * from `a``b`"));
     }
 
     #[tokio::test]

@@ -1,5 +1,7 @@
 //! What the proxy asks of whoever carries out schema changes.
 
+use std::any::Any;
+
 use async_trait::async_trait;
 use tokio::sync::watch;
 
@@ -39,6 +41,8 @@ pub struct Question {
     pub first: Attempt,
     /// A second form, put after the first was declined: a metadata-only change in place.
     pub second: Option<Attempt>,
+    /// What is put to the server when the forms were declined, so that it keeps nothing of them. Each of these fails.
+    pub afterwards: Vec<Attempt>,
 }
 
 /// One form of the client's statement to put to the server.
@@ -84,6 +88,19 @@ pub struct Request {
     /// The session's settings.
     pub session: ClientSession,
     /// The server that was asked, where there are several.
+    pub upstream: Option<Upstream>,
+}
+
+/// A statement that changes schemas and is not carried out by the hooks, or not yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bystander {
+    /// The client's statement, unchanged.
+    pub sql: String,
+    /// How the session reads it.
+    pub mode: ReadMode,
+    /// The session's default schema.
+    pub schema: Option<String>,
+    /// The server it is for, where there are several.
     pub upstream: Option<Upstream>,
 }
 
@@ -148,6 +165,8 @@ pub struct Held {
     pub cancelled: watch::Receiver<bool>,
     /// Takes progress.
     pub progress: watch::Sender<Progress>,
+    /// What [`Hooks::pass`] gave, where the change had to wait for others.
+    pub pass: Option<Latch>,
 }
 
 /// A result set made by the proxy itself; every column is text.
@@ -160,7 +179,7 @@ pub struct Grid {
 }
 
 /// A lock that is given back when this is dropped.
-pub type Latch = Box<dyn Send + Sync>;
+pub type Latch = Box<dyn Any + Send + Sync>;
 
 /// Whoever carries out schema changes.
 #[async_trait]
@@ -175,6 +194,22 @@ pub trait Hooks: Send + Sync + 'static {
     /// Takes the server's user lock `name` (`GET_LOCK`) on a connection of its own, and holds it until the latch is dropped.
     /// `None` if that cannot be done.
     async fn latch(&self, _name: &str) -> Option<Latch> {
+        None
+    }
+
+    /// Whether `sql` may be about what a schema change under way works on. Called for every statement that may change a
+    /// schema; quick, and only then is anything else asked.
+    fn may_concern(&self, _sql: &str) -> bool {
+        false
+    }
+
+    /// Whether the statement has to wait for a schema change under way, as it would at the server for a metadata lock.
+    fn is_concerned(&self, _statement: &Bystander) -> bool {
+        false
+    }
+
+    /// Waits for that, and keeps the next schema change of the table from beginning until the latch is dropped.
+    async fn pass(&self, _statement: Bystander) -> Option<Latch> {
         None
     }
 

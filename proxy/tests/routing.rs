@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alterego_proxy::routing::{
-    Access, ForwardAll, Group, GroupView, MemberView, NoPrimary, Offer, Pattern, Role, Router, Rule, Seen,
-    State,
+    Access, ForwardAll, Group, GroupView, MemberView, NoPrimary, Offer, Pattern, Plan, Role, Router, Rule,
+    Seen, State,
 };
 use alterego_proxy::tls::UpstreamTls;
 use alterego_proxy::{Gate, Listeners, ProxyConfig, Upstream, run_routed};

@@ -6,10 +6,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use alterego_engine::owner_check::TableCheck;
 use alterego_proxy::ProxyNetworks;
 use clap::Parser;
 
 use super::Strategy;
+use super::check;
 use super::duration;
 use super::tls::{ClientMode, UpstreamMode};
 
@@ -29,7 +31,8 @@ Examples:
       Several servers; which one a client is connected to is said by rules in the file.
 
 Tools (see `alterego TOOL --help`):
-  missing-writes URL_A URL_B    Whether a server has every transaction of another one
+  missing-writes URL_A URL_B                Whether a server has every transaction of another one
+  diff URL_A URL_B [SCHEMA[.TABLE]]         Where the tables of two servers differ
 
 Environment:
   ALTEREGO_URL             The server's URL, when none is typed
@@ -166,6 +169,13 @@ pub(crate) struct LowArgs {
     /// The table stays under its own name in the schema `<schema>__old`, for a look back, and is dropped afterwards.
     #[arg(long, value_name = "DURATION", default_value = "0", value_parser = duration::parse, help_heading = "Schema changes")]
     pub(crate) keep_old_table: Duration,
+
+    /// A check of your own that must give the same before and after a change: app.accounts=SELECT SUM(balance) FROM {table}.
+    ///
+    /// It is put to the table and to its altered copy before they are swapped; if the results differ, the ALTER fails and
+    /// the table stays. May be given several times. The README says what a check may look like.
+    #[arg(long = "check", value_name = "TABLE=SQL", value_parser = check::parse, help_heading = "Schema changes")]
+    pub(crate) checks: Vec<TableCheck>,
 
     /// Where SHOW MIGRATIONS answers without the server: a loopback ADDR:PORT or unix:PATH.
     ///

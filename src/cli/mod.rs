@@ -1,5 +1,7 @@
 //! The command line: what was typed ([`LowArgs`]) becomes what is meant ([`Settings`]).
 
+mod check;
+mod diff;
 pub(crate) mod duration;
 mod low;
 mod missing_writes;
@@ -10,6 +12,7 @@ mod settings;
 mod tls;
 mod usage;
 
+pub(crate) use diff::Diff;
 pub(crate) use low::LowArgs;
 pub(crate) use missing_writes::MissingWrites;
 pub(crate) use secret::Secret;
@@ -30,6 +33,8 @@ pub(crate) enum Parsed {
     Run(Box<Settings>),
     /// Compare what two servers have.
     MissingWrites(Box<MissingWrites>),
+    /// Compare what is in the tables of two servers.
+    Diff(Box<Diff>),
     /// Print this on stdout and end well (`--help`, `--version`).
     Print(clap::Error),
     /// Print this one line on stderr and end with the status for wrong usage.
@@ -44,6 +49,9 @@ pub(crate) fn parse() -> Parsed {
     let parsed = match typed.get(1).and_then(|first| first.to_str()) {
         Some("missing-writes") => read(typed.iter().skip(1), |low| {
             MissingWrites::from_low(low, &environment).map(|servers| Parsed::MissingWrites(Box::new(servers)))
+        }),
+        Some("diff") => read(typed.iter().skip(1), |low| {
+            Diff::from_low(low, &environment).map(|wanted| Parsed::Diff(Box::new(wanted)))
         }),
         _ => read(&typed, |low| {
             Settings::from_low(low, &environment).map(|settings| Parsed::Run(Box::new(settings)))

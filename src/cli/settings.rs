@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use alterego_engine::owner_check::TableCheck;
 use alterego_proxy::ProxyNetworks;
 use mysql_async::OptsBuilder;
 
@@ -55,6 +56,8 @@ pub(crate) struct Settings {
     pub(crate) strategy: Strategy,
     /// How long a replaced table is kept.
     pub(crate) keep_old_table: Duration,
+    /// The owner's checks.
+    pub(crate) checks: Vec<TableCheck>,
     /// The admin endpoint, if there is to be one.
     pub(crate) admin: Option<AdminSettings>,
 }
@@ -233,6 +236,7 @@ impl Settings {
             drain_timeout: low.drain_timeout,
             strategy: low.strategy,
             keep_old_table: low.keep_old_table,
+            checks: low.checks,
         })
     }
 }

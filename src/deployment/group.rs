@@ -9,7 +9,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use alterego_proxy::hooks::{Answer, Grid, Held, Hooks, Latch, ReadMode, Request, Verdict};
+use alterego_proxy::hooks::{Answer, Bystander, Grid, Held, Hooks, Latch, ReadMode, Request, Verdict};
 use alterego_proxy::routing::GroupView;
 use alterego_proxy::{Gate, Upstream};
 use async_trait::async_trait;
@@ -92,6 +92,11 @@ impl GroupHooks {
     fn built(&self) -> Option<Built> {
         self.bridge.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    /// The bridge, if it leads to this server.
+    fn built_at(&self, upstream: Option<&Upstream>) -> Option<Built> {
+        self.built().filter(|built| upstream == Some(&built.upstream))
+    }
 }
 
 #[async_trait]
@@ -113,6 +118,20 @@ impl Hooks for GroupHooks {
                 reason: "its group has had no primary yet".to_owned(),
             },
         }
+    }
+
+    fn may_concern(&self, sql: &str) -> bool {
+        self.built().is_some_and(|built| built.bridge.may_concern(sql))
+    }
+
+    fn is_concerned(&self, statement: &Bystander) -> bool {
+        self.built_at(statement.upstream.as_ref())
+            .is_some_and(|built| built.bridge.is_concerned(statement))
+    }
+
+    async fn pass(&self, statement: Bystander) -> Option<Latch> {
+        let built = self.built_at(statement.upstream.as_ref())?;
+        built.bridge.pass(statement).await
     }
 
     async fn latch(&self, name: &str) -> Option<Latch> {
@@ -287,6 +306,7 @@ mod tests {
             let held = Held {
                 cancelled: watch::channel(false).1,
                 progress: watch::channel(Progress::default()).0,
+                pass: None,
             };
             let answer = hooks.alter(late, held).await;
             assert!(matches!(answer, Answer::Native { .. }), "{answer:?}");

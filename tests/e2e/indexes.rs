@@ -11,6 +11,7 @@ use crate::support::{Rig, eventually, fill, nothing_left};
 crate::both!(
     a_unique_value_moved_from_a_row_that_stays_locked,
     a_replica_does_not_wait_for_an_index,
+    unique_keys_are_asked_in_the_same_order,
 );
 
 const ROWS: u32 = 20_000;
@@ -131,4 +132,31 @@ async fn a_replica_does_not_wait_for_an_index(flavor: Flavor) -> Result<()> {
         "an index was built in one statement:\n{log}"
     );
     all_is_well(&rig).await
+}
+
+/// Where a row is a duplicate by two keys, the one that stands first in the storage engine is named, and decides which row
+/// `ON DUPLICATE KEY UPDATE` changes. The server shows a key without NULLs before the others, wherever it stands.
+async fn unique_keys_are_asked_in_the_same_order(flavor: Flavor) -> Result<()> {
+    let rig = Rig::start(flavor, &["--strategy", "ghost"]).await?;
+    let alter = "ALTER TABLE t ADD UNIQUE KEY by_a (a)";
+    let mut errors = Vec::new();
+    for (schema, mut conn) in [("app", rig.client().await?), ("nat", rig.direct("nat").await?)] {
+        conn.query_drop(
+            "CREATE TABLE t (id INT PRIMARY KEY, a INT NOT NULL, b INT, v INT, UNIQUE KEY by_b (b))",
+        )
+        .await?;
+        conn.query_drop("INSERT INTO t VALUES (1, 1, 1, 0), (2, 2, 2, 0)")
+            .await?;
+        conn.query_drop(alter).await?;
+        let refused = conn.query_drop("INSERT INTO t VALUES (3, 1, 2, 0)").await;
+        errors.push(refused.err().map(|error| error.to_string()));
+        conn.query_drop("INSERT INTO t VALUES (3, 1, 2, 0) ON DUPLICATE KEY UPDATE v=1")
+            .await?;
+        ensure!(
+            rig.migrations().await?.len() == 1,
+            "{schema}: {alter} is not online"
+        );
+    }
+    ensure!(errors.first() == errors.get(1), "{errors:?}");
+    rig.tables_are_equal("t").await
 }

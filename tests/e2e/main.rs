@@ -3,10 +3,12 @@
 //! Every case runs on both servers ([`both!`]). Each test has a private server and a private proxy. What a
 //! migration leaves is compared with what the server's own ALTER leaves on a clone, on the same server.
 
+mod adverse;
 mod alter_classes;
 mod alter_forms;
 mod clients;
 mod crash;
+mod diff;
 mod drain;
 mod errors;
 mod indexes;
@@ -14,6 +16,7 @@ mod keep_old;
 mod key_types;
 mod limits;
 mod missing_writes;
+mod owner_checks;
 mod privileges;
 mod proxy_protocol;
 mod routing;
@@ -23,6 +26,7 @@ mod support;
 mod terminal;
 mod tls;
 mod unsupported;
+mod verification;
 mod workload;
 
 /// Makes of each function over a `Flavor` two tests, one for each server.

@@ -4,14 +4,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use alterego_engine::failpoint::Failpoint;
 use alterego_testkit::Flavor;
 use anyhow::{Context, Result, ensure};
-use mysql_async::OptsBuilder;
 use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Opts, OptsBuilder};
+use tokio::task::JoinSet;
 
+use crate::crash::scene::{Client, ROWS, Scene, Victim, is_true_of_an_altered_table};
 use crate::support::{DEADLINE, Rig, Writers, eventually, fill, nothing_left, run};
 
-crate::both!(stalled_commits_at_every_phase);
+crate::both!(stalled_commits_at_every_phase, stalled_commits_at_each_step);
 
 const WRITERS: u64 = 4;
 /// Longer than any test: a stall ends when the test ends it.
@@ -114,4 +117,119 @@ fn transaction(writer: u64, i: u64) -> Vec<String> {
     }
     statements.push("COMMIT".to_owned());
     statements
+}
+
+/// Where the migration stands while transactions are stuck.
+const STEPS: [Failpoint; 14] = [
+    Failpoint::StartRead,
+    Failpoint::ChunkDispatched,
+    Failpoint::ChunkCommitted,
+    Failpoint::BatchTaken,
+    Failpoint::PositionPassed,
+    Failpoint::CheckpointDue,
+    Failpoint::Checkpointed,
+    Failpoint::Resumed,
+    Failpoint::Copied,
+    Failpoint::Settled,
+    Failpoint::Indexed,
+    Failpoint::ChunkCompared,
+    Failpoint::Verified,
+    Failpoint::GateClosed,
+];
+
+/// Transactions that are stuck at a time; the server commits them as a group.
+const STUCK: usize = 6;
+
+/// How the server makes its log durable, and where it waits for a replica.
+const DURABILITY: [(u32, &str); 4] = [
+    (1, "AFTER_SYNC"),
+    (0, "AFTER_SYNC"),
+    (100, "AFTER_SYNC"),
+    (1, "AFTER_COMMIT"),
+];
+
+async fn stalled_commits_at_each_step(flavor: Flavor) -> Result<()> {
+    let mut scene = Scene::start(flavor).await?;
+    for (sync_binlog, wait_point) in DURABILITY {
+        let sql = format!("SET GLOBAL sync_binlog={sync_binlog}");
+        scene.rig.server.root().await?.query_drop(sql).await?;
+        let result = stuck_at_each_step(&mut scene, wait_point).await;
+        result
+            .with_context(|| format!("sync_binlog={sync_binlog}, {wait_point}"))
+            .map_err(|error| scene.rig.explain(error))?;
+    }
+    Ok(())
+}
+
+async fn stuck_at_each_step(scene: &mut Scene, wait_point: &str) -> Result<()> {
+    scene.prepare(ROWS).await?;
+    let mut due = STEPS.to_vec();
+    scene.start_proxy(&names(&due))?;
+    let client = Client::sends(&scene.road, ALTER);
+    let mut writing = JoinSet::new();
+    while !(client.has_its_answer() && scene.all_is_done().await?) {
+        scene.road.follow(&scene.rig.proxy);
+        ensure!(!scene.rig.proxy.has_ended(), "the proxy ended by itself");
+        let Some(name) = scene.rig.proxy.stopped_at().await? else {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            continue;
+        };
+        let at = due.iter().position(|step| step.name() == name);
+        due.remove(at.context("an unknown step")?);
+        if name == Failpoint::Checkpointed.name() {
+            scene.kill(Victim::Proxy, &names(&due)).await?;
+            continue;
+        }
+        scene.rig.server.stall_commits_at(wait_point, STALL).await?;
+        // Not waited for here: the proxy may come to its next stop with rows locked that these want.
+        writing.spawn(write_some(scene.rig.server.root_opts(), due.len() as u64));
+        stalled(&scene.rig).await?;
+        scene.rig.proxy.signal("CONT")?;
+        // Room for the migration to come to what it must wait for; nothing depends on how far it comes.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        scene.rig.server.release().await?;
+    }
+    while let Some(written) = writing.join_next().await {
+        written??;
+    }
+    ensure!(due.is_empty(), "never reached: {due:?}");
+    is_true_of_an_altered_table(client.answer().await?)?;
+    ensure!(scene.ends().await? == ["done"]);
+    scene.needs_no_repair()?;
+    scene.rig.direct("nat").await?.query_drop(ALTER).await?;
+    scene.rig.tables_are_equal("t").await?;
+    nothing_left(&mut scene.rig.direct("").await?).await
+}
+
+fn names(steps: &[Failpoint]) -> String {
+    let names: Vec<&str> = steps.iter().map(|step| step.name()).collect();
+    names.join(",")
+}
+
+/// Several transactions at a time, each of several rows in both tables: changed, moved, deleted and new ones.
+async fn write_some(server: Opts, round: u64) -> Result<()> {
+    let transactions = (0..STUCK as u64).map(async |writer| {
+        let mut conn = Conn::new(server.clone()).await?;
+        conn.query_drop("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            .await?;
+        let n = 1 + (round * STUCK as u64 + writer) * 811 % (u64::from(ROWS) - 100);
+        conn.query_drop("BEGIN").await?;
+        for table in ["app.t", "nat.t"] {
+            for sql in [
+                format!("UPDATE {table} SET pad='round {round}' WHERE code={n}"),
+                format!("DELETE FROM {table} WHERE code={}", n + 1),
+                format!("UPDATE {table} SET id=id+5000003 WHERE code={}", n + 2),
+                format!(
+                    "REPLACE INTO {table} (id, v, pad, code) VALUES ({}, 7, 'new', {})",
+                    n * 10 + 5,
+                    100_000 + n
+                ),
+            ] {
+                conn.query_drop(sql).await?;
+            }
+        }
+        conn.query_drop("COMMIT").await?;
+        Ok(conn.disconnect().await?)
+    });
+    futures_util::future::try_join_all(transactions).await.map(drop)
 }

@@ -120,7 +120,8 @@ async fn habits_of_a_terminal(flavor: Flavor) -> Result<()> {
     let seen = terminal
         .ask("SELECT CONCAT('own id ', CONNECTION_ID()) AS x;")
         .await?;
-    let id = seen.split("own id ").nth(2).unwrap_or_default();
+    // What is typed before the prompt stands is on the screen twice: the terminal shows it, and then the client.
+    let id = seen.rsplit("own id ").next().unwrap_or_default();
     let id: String = id.chars().take_while(char::is_ascii_digit).collect();
     ensure!(!id.is_empty(), "{seen}");
     let seen = terminal.ask("\\s").await?;

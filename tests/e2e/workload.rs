@@ -60,6 +60,9 @@ async fn alter_orders(rig: &Rig) -> Result<()> {
         "{migrations:?}\n{}",
         rig.proxy.log()
     );
+    // A repair would hide what copying and following did wrong.
+    let log = rig.proxy.log();
+    ensure!(!log.contains("differed from their source"), "{log}");
     let mut root = rig.direct("").await?;
     let found = outcome
         .model

@@ -3,8 +3,6 @@
 //! A client that has logged in and waits holds two connections of the proxy's, its own and the server's. The memory is the
 //! proxy's resident set, so buffers that were touched once and are kept count, and what the allocator does not give back.
 
-mod memory;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -17,8 +15,8 @@ use mysql_async::{Conn, Opts, OptsBuilder, SslOpts};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::task::JoinSet;
 
+use crate::memory::Memory;
 use crate::table::thousands;
-use memory::Memory;
 
 /// Arguments of the clients benchmark.
 #[derive(Debug, clap::Args)]

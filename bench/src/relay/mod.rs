@@ -6,6 +6,7 @@
 mod calls;
 mod chart;
 mod front;
+mod large;
 mod sysbench;
 mod tools;
 
@@ -46,6 +47,9 @@ pub(crate) struct Args {
     /// How many rows the table has.
     #[arg(long, default_value_t = 100_000)]
     rows: u64,
+    /// How large the large result and the large file are; 0 leaves them out.
+    #[arg(long, default_value_t = 1024)]
+    large_mib: u64,
 }
 
 /// One run.
@@ -66,9 +70,7 @@ pub(crate) struct Series {
 impl Series {
     /// The middle of a figure over the rounds.
     fn median(&self, figure: impl Fn(&Measured) -> Option<f64>) -> Option<f64> {
-        let mut all: Vec<f64> = self.measured.iter().filter_map(figure).collect();
-        all.sort_by(f64::total_cmp);
-        all.get(all.len() / 2).copied()
+        table::middle(self.measured.iter().filter_map(figure).collect(), f64::total_cmp)
     }
 }
 
@@ -109,6 +111,9 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         }
     }
     calls::print(&fronts, &args).await?;
+    if args.large_mib > 0 {
+        large::print(&fronts, args.large_mib, args.rounds).await?;
+    }
     println!(
         "  Medians of the rounds. CPU s: of the proxy's process, for 100,000 queries; `x` is its share of HAProxy's."
     );

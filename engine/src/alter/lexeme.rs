@@ -11,7 +11,7 @@ use super::dialect::SessionDialect;
 
 /// What a lexeme is, as far as understanding an ALTER needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// A keyword or a name.
     Word {
         /// The name without its quotes.
@@ -31,28 +31,33 @@ pub(super) enum Kind {
 
 /// One significant token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Lexeme {
-    pub(super) kind: Kind,
+pub(crate) struct Lexeme {
+    pub(crate) kind: Kind,
     /// Offset of its first byte.
-    pub(super) start: usize,
+    pub(crate) start: usize,
     /// Offset behind its last byte.
-    pub(super) end: usize,
+    pub(crate) end: usize,
 }
 
 /// The lexemes read before the end of the text or before the first thing that cannot be read for sure.
-pub(super) struct Lexed {
-    pub(super) lexemes: Vec<Lexeme>,
+pub(crate) struct Lexed {
+    pub(crate) lexemes: Vec<Lexeme>,
     /// Why reading stopped early.
-    pub(super) trouble: Option<&'static str>,
+    pub(crate) trouble: Option<&'static str>,
     /// The content of a version comment that stands before the first lexeme.
-    pub(super) leading_version_comment: Option<String>,
+    pub(crate) leading_version_comment: Option<String>,
+    /// The comments that are addressed to alterego, without the address.
+    pub(crate) hints: Vec<String>,
 }
+
+/// What a comment begins with that is meant for alterego.
+const ADDRESS: &str = "alterego";
 
 const ODD_TEXT: &str = "its text could not be read for sure";
 const VERSION_COMMENT: &str = "it holds a version comment";
 
 /// Cuts `sql` into lexemes.
-pub(super) fn lex(sql: &str, mode: ReadMode) -> Lexed {
+pub(crate) fn lex(sql: &str, mode: ReadMode) -> Lexed {
     let dialect = SessionDialect(mode);
     let mut tokens = Vec::new();
     let complete = Tokenizer::new(&dialect, sql).tokenize_with_location_into_buf(&mut tokens);
@@ -60,6 +65,7 @@ pub(super) fn lex(sql: &str, mode: ReadMode) -> Lexed {
         lexemes: Vec::new(),
         trouble: complete.err().map(|_| ODD_TEXT),
         leading_version_comment: None,
+        hints: Vec::new(),
     };
     let starts = byte_offsets(sql, &tokens);
     for (i, token) in tokens.iter().enumerate() {
@@ -75,6 +81,7 @@ pub(super) fn lex(sql: &str, mode: ReadMode) -> Lexed {
                     lexed.trouble = Some(reason);
                     break;
                 }
+                lexed.hints.extend(hint(space));
             }
             // What `--` is without white space behind it depends on the character that follows.
             Token::Minus if sql.get(..start).is_some_and(|before| before.ends_with('-')) => {
@@ -91,6 +98,15 @@ pub(super) fn lex(sql: &str, mode: ReadMode) -> Lexed {
         }
     }
     lexed
+}
+
+/// What a comment says to alterego.
+fn hint(space: &Whitespace) -> Option<String> {
+    let Whitespace::MultiLineComment(comment) = space else {
+        return None;
+    };
+    let said = comment.trim_start().strip_prefix(ADDRESS)?;
+    said.starts_with(char::is_whitespace).then(|| said.to_owned())
 }
 
 /// Where each token begins: the tokenizer counts lines and characters.

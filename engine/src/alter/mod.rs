@@ -15,6 +15,7 @@ mod statement;
 
 pub use action::{Action, IndexKind, TableOption};
 pub use ask::Asked;
+pub(crate) use lexeme::{Kind, Lexeme, lex};
 pub use statement::{NotOurs, ReadMode, Statement, understand};
 
 #[cfg(test)]

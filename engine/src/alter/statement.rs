@@ -55,6 +55,10 @@ pub struct Statement {
     /// Offset behind the last significant token.
     pub(super) end: usize,
     pub(super) actions: Vec<Action>,
+    /// The comments in it that are addressed to alterego.
+    pub(super) hints: Vec<String>,
+    /// The number of its last `AUTO_INCREMENT=n`.
+    pub(super) counter: Option<u64>,
 }
 
 impl Statement {
@@ -78,9 +82,19 @@ impl Statement {
         &self.table
     }
 
+    /// What its comments say to alterego, each behind the word `alterego`.
+    pub fn hints(&self) -> &[String] {
+        &self.hints
+    }
+
     /// What it does, clause by clause.
     pub fn actions(&self) -> &[Action] {
         &self.actions
+    }
+
+    /// Where it says that the numbering goes on: the last `AUTO_INCREMENT=n`.
+    pub fn counter(&self) -> Option<u64> {
+        self.counter
     }
 }
 
@@ -174,8 +188,24 @@ fn read(sql: &str, head: Head, lexed: &Lexed, flavor: Flavor) -> Result<Statemen
         table: parts.table.name,
         table_span: parts.table.span,
         end: lexemes.last().map_or(sql.len(), |l| l.end),
+        counter: counter(sql, lexemes),
         actions: parts.actions,
+        hints: lexed.hints.clone(),
     })
+}
+
+/// The number of the last `AUTO_INCREMENT=n`; a column's own AUTO_INCREMENT is followed by none.
+fn counter(sql: &str, lexemes: &[Lexeme]) -> Option<u64> {
+    let number_after = |place: usize| {
+        let mut at = Cursor::new(lexemes.get(place..)?);
+        if !at.accept(&["AUTO_INCREMENT"]) {
+            return None;
+        }
+        at.accept_symbol('=');
+        let number = at.next().filter(|lexeme| lexeme.kind == Kind::Number)?;
+        sql.get(number.start..number.end)?.trim().parse().ok()
+    };
+    (0..lexemes.len()).rev().find_map(number_after)
 }
 
 struct Parts {

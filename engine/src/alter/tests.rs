@@ -169,6 +169,42 @@ fn clauses_are_understood() {
 }
 
 #[test]
+fn a_declined_form_that_renames_is_forgotten() {
+    let check = |flavor, clauses: &str, expected: &[&str]| {
+        let statement = understand(&format!("ALTER TABLE t {clauses}"), PLAIN, flavor).unwrap();
+        let forms = statement.forgetting();
+        let forms: Vec<&str> = forms.iter().map(|asked| asked.sql.as_str()).collect();
+        assert_eq!(forms, expected, "{clauses}");
+    };
+    check(
+        Flavor::MariaDb,
+        "CHANGE a b BIGINT",
+        &[
+            "ALTER TABLE t DROP COLUMN `alterego: not a column`, CHANGE a b BIGINT",
+            "ALTER TABLE t DROP COLUMN `alterego: not a column`",
+        ],
+    );
+    check(Flavor::MariaDb, "CHANGE a a BIGINT", &[]);
+    check(Flavor::MySql, "CHANGE a b BIGINT", &[]);
+}
+
+#[test]
+fn where_the_numbering_goes_on() {
+    let check = |clauses: &str, expected| {
+        let statement = understood(&format!("ALTER TABLE t {clauses}"));
+        assert_eq!(statement.counter(), expected, "{clauses}");
+    };
+    check("AUTO_INCREMENT=7", Some(7));
+    check(
+        "ADD a INT, auto_increment 5, AUTO_INCREMENT = 1 COMMENT='9'",
+        Some(1),
+    );
+    check("MODIFY id INT AUTO_INCREMENT, ADD b INT DEFAULT 3", None);
+    check("MODIFY id INT AUTO_INCREMENT, AUTO_INCREMENT=12", Some(12));
+    check("COMMENT='AUTO_INCREMENT=7'", None);
+}
+
+#[test]
 fn what_the_server_must_do_is_left_to_it() {
     let check = |sql: &str, reason: &str| match understand(sql, PLAIN, Flavor::MySql) {
         Err(NotOurs::Native(refusal)) => assert!(refusal.0.contains(reason), "{sql}: {refusal}"),
@@ -465,4 +501,19 @@ proptest! {
             statement.on(&TableName::new("a", "b"), Some("INPLACE"));
         }
     }
+}
+
+#[test]
+fn comments_for_alterego_are_heard() {
+    let check = |sql: &str, expected: &[&str]| assert_eq!(understood(sql).hints(), expected, "{sql}");
+    check("ALTER TABLE t ADD c INT", &[]);
+    check("ALTER TABLE t /* alterego is fine */ ADD c INT", &[" is fine "]);
+    check(
+        "/*alterego check=\"a\"*/ ALTER TABLE t ADD c INT /*alterego b*/",
+        &[" check=\"a\"", " b"],
+    );
+    check(
+        "ALTER TABLE t ADD c INT /*alteregos x*/ /* not alterego x */ -- alterego y",
+        &[],
+    );
 }

@@ -13,6 +13,9 @@ use tokio::sync::oneshot;
 use crate::key::Key;
 use crate::position::Position;
 
+/// So many positions wait at most, about a megabyte of them.
+const TOKENS_MAX: usize = 4096;
+
 /// Every change at or before a position is reconciled. Only the barrier can say so.
 #[derive(Clone, Debug)]
 pub struct AppliedThrough(Position);
@@ -81,6 +84,8 @@ pub(super) struct ChangeSet {
     locked: BTreeMap<u64, Key>,
     /// The number of each key that is pending or locked.
     numbers: HashMap<Key, u64>,
+    /// About what those keys take in memory.
+    waiting_bytes: usize,
     /// Of each batch in flight, its smallest number and how many keys it has.
     in_flight: HashMap<u64, (u64, usize)>,
     keys_in_flight: HashSet<Key>,
@@ -95,12 +100,23 @@ impl ChangeSet {
         }
         let number = self.next_number;
         self.next_number += 1;
+        self.waiting_bytes += key.bytes();
         self.numbers.insert(key.clone(), number);
         self.pending.insert(number, key);
     }
 
     /// A transaction has ended: its position waits behind every key that has come.
+    ///
+    /// Behind a row that is locked for hours come millions of them. Every second one is given up then: that a position
+    /// has passed is only known later by it, since each stands for all before it.
     pub(super) fn end_transaction(&mut self, position: Position) {
+        if self.tokens.len() >= TOKENS_MAX {
+            let mut odd = false;
+            self.tokens.retain(|(_, token)| {
+                odd = !odd;
+                odd || matches!(token, Token::Reply(_))
+            });
+        }
         // With no key between them, the later position stands for both.
         match self.tokens.back_mut() {
             Some((number, Token::Position(last))) if *number == self.next_number => *last = position,
@@ -143,7 +159,9 @@ impl ChangeSet {
         for (number, key) in &numbered {
             self.pending.remove(number);
             self.locked.remove(number);
-            self.numbers.remove(key);
+            if self.numbers.remove(key).is_some() {
+                self.waiting_bytes = self.waiting_bytes.saturating_sub(key.bytes());
+            }
             self.keys_in_flight.insert(key.clone());
         }
         let batch = Batch {
@@ -181,9 +199,12 @@ impl ChangeSet {
 
     /// The key's old number must not be lost: positions behind it still wait for it.
     fn put_back(&mut self, number: u64, key: Key, locked: bool) {
-        if let Some(newer) = self.numbers.insert(key.clone(), number) {
-            self.pending.remove(&newer);
-            self.locked.remove(&newer);
+        match self.numbers.insert(key.clone(), number) {
+            Some(newer) => {
+                self.pending.remove(&newer);
+                self.locked.remove(&newer);
+            }
+            None => self.waiting_bytes += key.bytes(),
         }
         match locked {
             true => self.locked.insert(number, key),
@@ -232,6 +253,11 @@ impl ChangeSet {
     /// Keys that are pending or set aside.
     pub(super) fn waiting(&self) -> usize {
         self.numbers.len()
+    }
+
+    /// About what they take in memory.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.waiting_bytes
     }
 
     pub(super) fn has_in_flight(&self) -> bool {

@@ -1,6 +1,7 @@
 //! The task that owns everything pending.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -11,10 +12,12 @@ use super::failure::Told;
 use super::hand::Landed;
 use crate::binlog::StreamItem;
 use crate::checkpoint::Ledger;
+use crate::chunk::ChunkSizer;
 use crate::counters::Counters;
+use crate::failpoint::{self, Failpoint};
 use crate::key::Key;
 use crate::position::Position;
-use crate::{Error, Result, failpoint};
+use crate::{Error, Result};
 
 /// How many items are taken from the stream at once.
 const ITEMS_AT_ONCE: usize = 1024;
@@ -47,6 +50,8 @@ pub(super) struct Board {
 /// The task's state.
 pub(super) struct Core {
     pub(super) options: Options,
+    /// How many keys the next batch has.
+    pub(super) sizer: ChunkSizer,
     pub(super) ledger: Ledger,
     pub(super) counters: Arc<Counters>,
     pub(super) board: Board,
@@ -97,7 +102,7 @@ impl Core {
     async fn serve(&mut self, inlets: &mut Inlets) -> Result<()> {
         let mut items = Vec::with_capacity(ITEMS_AT_ONCE);
         loop {
-            let room = self.options.pending_max.saturating_sub(self.changes.waiting());
+            let room = self.room();
             tokio::select! {
                 count = inlets.stream.recv_many(&mut items, room.min(ITEMS_AT_ONCE)), if room > 0 => {
                     if count == 0 {
@@ -118,6 +123,14 @@ impl Core {
         }
     }
 
+    /// How many more changes may come before something is written.
+    fn room(&self) -> usize {
+        match self.changes.waiting_bytes() < self.options.pending_max_bytes {
+            true => self.options.pending_max.saturating_sub(self.changes.waiting()),
+            false => 0,
+        }
+    }
+
     fn take_in(&mut self, item: StreamItem) {
         match item {
             StreamItem::Key(key) => self.changes.add(key),
@@ -129,13 +142,19 @@ impl Core {
     }
 
     fn land(&mut self, landed: Landed) -> Result<()> {
-        let Landed { hand, batch, outcome } = landed;
+        let Landed {
+            hand,
+            batch,
+            took,
+            outcome,
+        } = landed;
         self.idle.push(hand);
         self.waiting -= usize::from(batch.wait);
         match outcome {
             Ok(locked) => {
-                failpoint::hit("applier_batch_committed");
+                failpoint::hit(Failpoint::BatchCommitted);
                 self.count(&batch, locked.len());
+                self.learn(&batch, took);
                 self.changes.done(batch, &locked);
                 Ok(())
             }
@@ -144,6 +163,23 @@ impl Core {
                 Err(error)
             }
         }
+    }
+
+    /// What a batch waited for the application's locks says nothing about its size.
+    fn learn(&mut self, batch: &Batch, took: Duration) {
+        if batch.wait {
+            return;
+        }
+        if took > 2 * self.options.batch.target {
+            self.begin_small();
+        } else {
+            self.sizer.took(batch.len() as u64, took, 0);
+        }
+    }
+
+    /// Somebody may want these rows: the size grows again within a few batches, but what is held too long is seen.
+    fn begin_small(&mut self) {
+        self.sizer = ChunkSizer::new(self.options.batch);
     }
 
     fn count(&self, batch: &Batch, locked: usize) {
@@ -162,6 +198,8 @@ impl Core {
             }
             Some(Command::Resume) => {
                 self.paused = false;
+                // The ghost's pages may have left the server's memory meanwhile: an index was built, perhaps.
+                self.begin_small();
                 self.pausing.clear();
             }
             Some(Command::Reconcile(keys, reply)) => {
@@ -185,6 +223,7 @@ impl Core {
                 .applied
                 .send_replace(Some(fact.clone().into_position()));
             self.ledger.applied_through(fact).await;
+            failpoint::hit(Failpoint::PositionPassed);
         }
         for reply in passed.replies {
             // Whoever asked may have gone.
@@ -202,7 +241,7 @@ impl Core {
     async fn hand_out(&mut self) {
         while !self.paused && !self.idle.is_empty() {
             let may_wait = self.waiting + 1 < self.hands.len().max(2);
-            let batch = self.changes.take(self.options.keys_per_batch);
+            let batch = self.changes.take(self.sizer.rows() as usize);
             let batch = match batch {
                 None if may_wait => self.changes.take_locked(),
                 batch => batch,
@@ -210,6 +249,7 @@ impl Core {
             let Some(batch) = batch else {
                 return;
             };
+            failpoint::hit(Failpoint::BatchTaken);
             let hand = self.idle.pop().and_then(|number| self.hands.get(number));
             self.waiting += usize::from(batch.wait);
             let handed = match hand {
@@ -236,7 +276,7 @@ impl Core {
             .received
             .as_ref()
             .is_some_and(|position| position.at_or_after(&drain.through));
-        let full = self.changes.waiting() >= self.options.pending_max;
+        let full = self.room() == 0;
         if !reached && !full {
             self.drain = Some(drain);
             return;

@@ -13,6 +13,7 @@ pub(super) struct Failure(watch::Receiver<Option<Told>>);
 pub(super) enum Told {
     Answer(crate::ServerError),
     Again(String),
+    Unknown(String),
     Other(String),
 }
 
@@ -21,6 +22,7 @@ impl From<Error> for Told {
         match error {
             Error::Answer(server) => Self::Answer(server),
             Error::Transient(error) => Self::Again(error.to_string()),
+            Error::OutcomeUnknown(text) => Self::Unknown(text),
             other => Self::Other(other.to_string()),
         }
     }
@@ -31,6 +33,7 @@ impl From<Told> for Error {
         match told {
             Told::Answer(server) => Self::Answer(server),
             Told::Again(text) => Self::Transient(mysql_async::Error::Other(text.into())),
+            Told::Unknown(text) => Self::OutcomeUnknown(text),
             Told::Other(text) => Self::Fatal(text),
         }
     }

@@ -1,15 +1,16 @@
 //! A worker of the applier: writes the batches it is handed.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
 use super::change_set::Batch;
-use crate::Result;
 use crate::key::Key;
 use crate::plan::Plan;
 use crate::reconcile::Worker;
 use crate::session::Upstream;
+use crate::{Result, slowpoint};
 
 /// What came of a batch.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub(super) struct Landed {
     /// Which worker is idle again.
     pub(super) hand: usize,
     pub(super) batch: Batch,
+    pub(super) took: Duration,
     /// The keys whose rows were locked.
     pub(super) outcome: Result<Vec<Key>>,
 }
@@ -32,8 +34,15 @@ pub(super) fn start(
     tokio::spawn(async move {
         let mut worker = Worker::new(upstream, plan, 0);
         while let Some(batch) = batches.recv().await {
+            slowpoint::pass("applier_batch").await;
+            let began = Instant::now();
             let outcome = write(&mut worker, &batch).await;
-            let report = Landed { hand, batch, outcome };
+            let report = Landed {
+                hand,
+                batch,
+                took: began.elapsed(),
+                outcome,
+            };
             if landed.send(report).await.is_err() {
                 return;
             }

@@ -1,6 +1,7 @@
 //! What others ask of the applier.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mysql_async::Conn;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -12,6 +13,7 @@ use super::failure::Failure;
 use super::hand;
 use crate::binlog::StreamItem;
 use crate::checkpoint::Ledger;
+use crate::chunk::{ChunkSizer, SizeLimits};
 use crate::counters::Counters;
 use crate::key::Key;
 use crate::plan::Plan;
@@ -25,20 +27,36 @@ use crate::{Error, Flavor, Result};
 pub struct Options {
     /// How many batches are written at a time.
     pub workers: usize,
-    /// The most keys of a batch: its rows are locked until it is committed.
-    pub keys_per_batch: usize,
+    /// How many keys a batch may have: its rows are locked until it is committed.
+    pub batch: SizeLimits,
     /// The most keys that are pending; then the stream waits.
     pub pending_max: usize,
+    /// About the most bytes that pending keys may take; then the stream waits, too.
+    pub pending_max_bytes: usize,
 }
 
 impl Default for Options {
+    /// Rows that have just changed are likely to be changed again, so batches are held shorter than chunks. On a busy
+    /// server 100 keys were seen to take 300 ms, and whoever wanted one of them again waited for as long.
     fn default() -> Self {
         Self {
             workers: 4,
-            keys_per_batch: 100,
-            pending_max: 100_000,
+            batch: SizeLimits {
+                rows_first: 10,
+                rows_min: 10,
+                rows_min_contended: 10,
+                rows_max: 100,
+                target: Duration::from_millis(20),
+            },
+            pending_max: pending_max().unwrap_or(100_000),
+            pending_max_bytes: 64 << 20,
         }
     }
+}
+
+/// A smaller bound, so that a test can reach it.
+fn pending_max() -> Option<usize> {
+    std::env::var("ALTEREGO_PENDING_MAX").ok()?.parse().ok()
 }
 
 /// Speaks to a running applier. Clones speak to the same one; with the last of them it stops.
@@ -77,6 +95,7 @@ pub fn start(
     let (commands_sender, commands) = mpsc::unbounded_channel();
     let core = Core {
         options,
+        sizer: ChunkSizer::new(options.batch),
         ledger,
         counters,
         board: Board {

@@ -31,7 +31,9 @@ mod transaction;
 mod value;
 
 pub use statement::OWN_COMMENT;
+pub(crate) use statement::alters;
 pub use streamer::Streamer;
+pub(crate) use token::{Token, tokens};
 
 use crate::key::Key;
 use crate::position::Position;
@@ -63,8 +65,8 @@ pub enum StreamItem {
 /// Why a stream ended, as the decision it asks for.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamEnd {
-    /// Somebody else altered, renamed, emptied or dropped the source: the migration ends.
-    #[error("the table was changed by somebody else: {statement}")]
+    /// Somebody else altered, renamed, emptied or dropped the source, its ghost or the engine's record: the migration ends.
+    #[error("the table, or what alterego keeps for it, was changed by somebody else: {statement}")]
     Altered {
         /// The statement, or what was noticed.
         statement: String,

@@ -5,9 +5,10 @@
 //! statements that change data count whenever they mention the source or run in its schema (a trigger or a view may
 //! lead from one table to the other), and only statements known to leave tables alone are passed over.
 
-use super::token::{Token, tokens};
+use super::token::{NO_BACKSLASH_ESCAPES, Token, tokens};
 use super::transaction::Step;
-use crate::TableName;
+use crate::alter::ReadMode;
+use crate::{TableName, names};
 
 /// The comment the engine puts into its own statements about the source.
 pub const OWN_COMMENT: &str = "/* alterego */";
@@ -25,10 +26,14 @@ pub(super) enum Statement {
     Changes,
 }
 
-/// The source as statements name it.
+/// The tables of a migration as statements name them: the source, its ghost, and the engine's own record of it.
 #[derive(Clone, Debug)]
 pub(super) struct Names {
     source: TableName,
+    /// Defined by the engine alone: a table of another definition would be swapped in.
+    ghost: TableName,
+    /// Without its record nobody could finish what a crash interrupts.
+    record: TableName,
     ignore_case: bool,
 }
 
@@ -40,14 +45,39 @@ pub(super) struct Query<'a> {
     pub(super) sql_mode: u64,
 }
 
+/// Whether a session's statement would change the definition of the migration's tables, or empty them: the stream would
+/// end by it. `schema` is the session's default one.
+pub(crate) fn alters(source: &TableName, ignore_case: bool, schema: &str, sql: &str, mode: ReadMode) -> bool {
+    let query = Query {
+        schema: schema.as_bytes(),
+        sql: sql.as_bytes(),
+        sql_mode: if mode.no_backslash_escapes {
+            NO_BACKSLASH_ESCAPES
+        } else {
+            0
+        },
+    };
+    Names::new(source.clone(), ignore_case).classify(query) == Statement::Alters
+}
+
 impl Names {
     pub(super) fn new(source: TableName, ignore_case: bool) -> Self {
-        Self { source, ignore_case }
+        Self {
+            ghost: names::ghost(&source),
+            record: names::record(),
+            source,
+            ignore_case,
+        }
     }
 
     /// Whether `schema` and `table` are the source's own names, as a table map spells them.
     pub(super) fn are(&self, schema: &[u8], table: &[u8]) -> bool {
         self.is_schema(schema) && self.is_table(table)
+    }
+
+    /// The tables whose definition nobody else may change.
+    fn tables(&self) -> [&TableName; 3] {
+        [&self.source, &self.ghost, &self.record]
     }
 
     fn is_schema(&self, name: &[u8]) -> bool {
@@ -120,59 +150,76 @@ impl Names {
         if tokens.iter().take(4).any(|token| token.is("TEMPORARY")) {
             return Statement::Unrelated;
         }
-        let concerned = match object(tokens) {
-            Object::Table => !is_idle_create(tokens) && self.is_target(tokens, schema),
+        let concerns = |table: &TableName| match object(tokens) {
+            Object::Table => !is_idle_create(tokens) && self.is_target(table, tokens, schema),
             Object::Schema => {
                 let drops = tokens.first().is_some_and(|first| first.is("DROP"));
                 drops
                     && tokens
                         .iter()
                         .filter_map(Token::name)
-                        .any(|name| self.is_schema(name))
+                        .any(|name| self.same(name, table.schema.as_str()))
             }
             Object::Other => false,
         };
-        if concerned {
+        if self.tables().into_iter().any(concerns) {
             Statement::Alters
         } else {
             Statement::Unrelated
         }
     }
 
-    /// Whether a table that a definition statement is about is the source: its name stands behind a word or
-    /// a comma that introduces a table.
-    fn is_target(&self, tokens: &[Token], schema: &[u8]) -> bool {
-        const INTRODUCING: [&str; 13] = [
-            "TABLE",
-            "TABLES",
-            "EXISTS",
-            "TO",
-            "AS",
-            "ON",
-            "REFERENCES",
-            "TRUNCATE",
-            "RENAME",
-            "LIKE",
-            "ONLY",
-            "NOWAIT",
-            "WAIT",
-        ];
-        let introduces = |token: Option<&Token>| {
-            token.is_some_and(|token| {
-                matches!(token, Token::Symbol(b',' | b'(')) || INTRODUCING.iter().any(|word| token.is(word))
-            })
+    /// Whether a table that a definition statement is about is this one: its name stands where one is introduced.
+    fn is_target(&self, table: &TableName, tokens: &[Token], schema: &[u8]) -> bool {
+        let is_table = |token: &Token| {
+            token
+                .name()
+                .is_some_and(|name| self.same(name, table.table.as_str()))
         };
-        let before = |place: usize, back: usize| place.checked_sub(back).and_then(|place| tokens.get(place));
         tokens.iter().enumerate().any(|(place, token)| {
-            if !token.name().is_some_and(|name| self.is_table(name)) {
+            if !is_table(token) {
                 return false;
             }
-            if before(place, 1) == Some(&Token::Symbol(b'.')) {
-                let qualifier = before(place, 2).and_then(Token::name);
-                return qualifier.is_some_and(|name| self.is_schema(name)) && introduces(before(place, 3));
+            let before = tokens.get(..place).unwrap_or_default();
+            if let [before @ .., qualifier, Token::Symbol(b'.')] = before {
+                let of_schema = qualifier
+                    .name()
+                    .is_some_and(|name| self.same(name, table.schema.as_str()));
+                return of_schema && introduces_table(before);
             }
-            self.is_schema(schema) && introduces(before(place, 1))
+            self.same(schema, table.schema.as_str()) && introduces_table(before)
         })
+    }
+}
+
+/// Whether a table's name may follow these tokens of a definition statement.
+///
+/// In lists of columns names follow commas and parentheses, too, and new ones follow `TO`; so those count only in
+/// statements that have no columns. `LIKE` and `FROM` introduce what is only read.
+fn introduces_table(before: &[Token]) -> bool {
+    const ALWAYS: [&str; 11] = [
+        "TABLE",
+        "TABLES",
+        "EXISTS",
+        "ON",
+        "REFERENCES",
+        "TRUNCATE",
+        "RENAME",
+        "ONLY",
+        "NOWAIT",
+        "WAIT",
+        "ONLINE",
+    ];
+    let lists_tables = before
+        .first()
+        .is_some_and(|first| first.is("DROP") || first.is("RENAME"));
+    match before {
+        [.., last] if ALWAYS.iter().any(|word| last.is(word)) => true,
+        [.., Token::Symbol(b',' | b'(')] => lists_tables,
+        [.., rename, last] if last.is("TO") || last.is("AS") || matches!(last, Token::Symbol(b'=')) => {
+            lists_tables || rename.is("RENAME")
+        }
+        _ => false,
     }
 }
 
@@ -297,6 +344,10 @@ mod tests {
             "ALTER TABLE u EXCHANGE PARTITION p WITH TABLE t",
             "ALTER TABLE u ADD FOREIGN KEY (a) REFERENCES t (a)",
             "ALTER TABLE IF EXISTS t ADD x INT",
+            "ALTER TABLE u RENAME TO t",
+            "ALTER TABLE u RENAME AS t",
+            "ALTER TABLE u RENAME t",
+            "CREATE TABLE u (a INT, FOREIGN KEY (a) REFERENCES t (a))",
         ] {
             check("app", sql, Statement::Alters);
             check("other", sql, Statement::Unrelated);
@@ -313,6 +364,26 @@ mod tests {
         check("other", "DROP DATABASE app", Statement::Alters);
         check("other", "ALTER TABLE `app`.`t` ADD x INT", Statement::Alters);
         check("app", "ALTER TABLE other.t ADD x INT", Statement::Unrelated);
+    }
+
+    #[test]
+    fn definitions_of_the_engines_own_tables_are_seen() {
+        for sql in [
+            "TRUNCATE app__ghost.t",
+            "ALTER TABLE app__ghost.t ADD x INT",
+            "DROP TABLE `app__ghost`.`t` /* generated by server */",
+            "RENAME TABLE x.t TO app__ghost.t",
+            "CREATE TRIGGER x BEFORE INSERT ON app__ghost.t FOR EACH ROW SET @a=1",
+            "DROP DATABASE app__ghost",
+            "DROP DATABASE alterego",
+            "TRUNCATE alterego.migrations",
+            "ALTER TABLE alterego.migrations DROP COLUMN phase",
+        ] {
+            assert_eq!(classify("other", sql), Statement::Alters, "{sql}");
+            let ours = format!("{sql} {OWN_COMMENT}");
+            assert_eq!(classify("other", &ours), Statement::Unrelated, "{ours}");
+        }
+        assert_eq!(classify("app__ghost", "TRUNCATE t"), Statement::Alters);
     }
 
     #[test]
@@ -333,6 +404,15 @@ mod tests {
             "ALTER DATABASE app CHARACTER SET utf8mb4",
             "/* alterego */ RENAME TABLE app.t TO app__old.t",
             "ALTER TABLE u ADD COLUMN x INT, RENAME COLUMN y TO z",
+            "ALTER TABLE u RENAME COLUMN y TO t, RENAME INDEX y TO t",
+            "ALTER TABLE u ADD KEY (t), DROP COLUMN x, ADD COLUMN (t INT, y INT)",
+            "CREATE TABLE u (t INT, id INT, y INT, t INT)",
+            "CREATE TABLE u LIKE t",
+            "CREATE TABLE u AS SELECT * FROM v, t",
+            "CREATE TABLE alterego.other (i INT)",
+            "CREATE TABLE IF NOT EXISTS alterego.migrations (i INT)",
+            "CREATE DATABASE IF NOT EXISTS app__ghost",
+            "DROP TABLE app__old.t, app__ghost.other",
             "",
         ] {
             assert_eq!(classify("app", sql), Statement::Unrelated, "{sql}");

@@ -4,11 +4,11 @@
 //! not UTF-8 could be any name, and is taken for the one that is looked for.
 
 /// `NO_BACKSLASH_ESCAPES` in the `sql_mode` of a query event.
-const NO_BACKSLASH_ESCAPES: u64 = 1 << 20;
+pub(super) const NO_BACKSLASH_ESCAPES: u64 = 1 << 20;
 
 /// One token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Token {
+pub(crate) enum Token {
     /// A keyword or a bare name.
     Word(Vec<u8>),
     /// A name in back-quotes or double quotes; the latter may be a string instead.
@@ -19,12 +19,12 @@ pub(super) enum Token {
 
 impl Token {
     /// Whether this is the keyword `word` (upper case).
-    pub(super) fn is(&self, word: &str) -> bool {
+    pub(crate) fn is(&self, word: &str) -> bool {
         matches!(self, Self::Word(bytes) if bytes.eq_ignore_ascii_case(word.as_bytes()))
     }
 
     /// The name this may be.
-    pub(super) fn name(&self) -> Option<&[u8]> {
+    pub(crate) fn name(&self) -> Option<&[u8]> {
         match self {
             Self::Word(bytes) | Self::Quoted(bytes) => Some(bytes),
             Self::Symbol(_) => None,
@@ -33,7 +33,7 @@ impl Token {
 }
 
 /// The tokens of `sql`. Strings and comments are left out, the code in version comments is not.
-pub(super) fn tokens(sql: &[u8], sql_mode: u64) -> Vec<Token> {
+pub(crate) fn tokens(sql: &[u8], sql_mode: u64) -> Vec<Token> {
     let escapes = sql_mode & NO_BACKSLASH_ESCAPES == 0;
     let mut rest = sql;
     let mut tokens = Vec::new();

@@ -31,6 +31,23 @@ impl Default for SizeLimits {
     }
 }
 
+impl SizeLimits {
+    /// The usual limits; in tests chunks of as many rows as `ALTEREGO_CHUNK_ROWS` says, so that a small table has many.
+    pub fn of_environment() -> Self {
+        let rows = std::env::var("ALTEREGO_CHUNK_ROWS").ok();
+        match rows.and_then(|rows| rows.parse().ok()) {
+            Some(rows) => Self {
+                rows_first: rows,
+                rows_min: rows,
+                rows_min_contended: rows.min(Self::default().rows_min_contended),
+                rows_max: rows,
+                ..Self::default()
+            },
+            None => Self::default(),
+        }
+    }
+}
+
 /// How much the newest chunk counts in the average speed.
 const NEWEST_SHARE: f64 = 0.3;
 

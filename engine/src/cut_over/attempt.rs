@@ -10,9 +10,10 @@ use tokio::time::Instant as Deadline;
 use super::sessions::{self, Sessions};
 use super::{
     ClosedGate, Context, Outcome, WatchedGate, Where, auto_increment, look, refused, rename_sql, request,
+    rivals,
 };
 use crate::binlog::OWN_COMMENT;
-use crate::failpoint;
+use crate::failpoint::{self, Failpoint};
 use crate::ident::quoted_text;
 use crate::position::Position;
 use crate::{Error, Flavor, Ident, Result, TableName, names};
@@ -28,6 +29,8 @@ pub(super) struct Attempt<'a> {
     sessions: Sessions,
     /// The drain was refused by the data: its error is the client's answer.
     refused_by_data: bool,
+    /// The tables are to be swapped: on MariaDB there is a sentry, which has to be locked, too.
+    swaps: bool,
 }
 
 /// Makes the follower go on at the end of an attempt that failed.
@@ -48,6 +51,7 @@ impl<'a> Attempt<'a> {
             context,
             sessions,
             refused_by_data: false,
+            swaps: true,
         })
     }
 
@@ -64,6 +68,7 @@ impl<'a> Attempt<'a> {
         auto_increment::carry_over(&mut self.sessions.lock, &context.plan).await?;
         let gate = gate.close();
         let began = Instant::now();
+        failpoint::hit(Failpoint::GateClosed);
         let deadline = Deadline::from_std(began + context.budget);
         let settled = match self.swap_by(deadline, gate.as_ref(), attempts).await {
             Ok(()) => Ok(None),
@@ -97,6 +102,55 @@ impl<'a> Attempt<'a> {
         }
     }
 
+    /// The attempt that ends with a snapshot of the drained tables. Why there is none, if it is to be tried again.
+    pub(super) async fn snapshot(
+        mut self,
+        gate: &dyn WatchedGate,
+        attempts: u32,
+    ) -> Result<Result<Conn, String>> {
+        let context = self.context;
+        self.swaps = false;
+        let mut reader = context.upstream.control().await?;
+        let paused = Paused(Some(context));
+        context.follower.pause().await?;
+        let gate = gate.close();
+        let deadline = Deadline::now() + context.budget;
+        let opened =
+            tokio::time::timeout_at(deadline, self.snapshot_on(&mut reader, gate.as_ref(), attempts));
+        let why = match opened.await {
+            Ok(Ok(())) => {
+                // Should this fail, the end of the session gives the locks back.
+                let _ = self.sessions.lock.query_drop("UNLOCK TABLES").await;
+                return Ok(Ok(reader));
+            }
+            Ok(Err(why)) => why,
+            Err(_) => over_budget("the locks and the drain"),
+        };
+        let (ids, refused_by_data) = (self.sessions.ids(), self.refused_by_data);
+        // As after an attempt to swap, and for the same reasons.
+        drop(self.sessions);
+        let settled = what_happened(context, &ids, why).await;
+        drop((gate, paused));
+        match settled {
+            Ok(Some(why)) => Ok(Err(why)),
+            Ok(None) => Err(Error::fatal("the tables were swapped by somebody else")),
+            Err(error) if refused_by_data => Err(error),
+            Err(error) => Err(refused(error)),
+        }
+    }
+
+    async fn snapshot_on(&mut self, reader: &mut Conn, gate: &dyn ClosedGate, attempts: u32) -> Result<()> {
+        self.lock_and_drain(gate, attempts).await?;
+        reader
+            .query_drop("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            .await?;
+        reader
+            .query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+            .await?;
+        // Nobody has written while the snapshot was opened.
+        prove_locked(&mut self.sessions.lock, self.context.plan.source_name()).await
+    }
+
     async fn swap_by(&mut self, deadline: Deadline, gate: &dyn ClosedGate, attempts: u32) -> Result<()> {
         match tokio::time::timeout_at(deadline, self.lock_and_drain(gate, attempts)).await {
             Ok(done) => done?,
@@ -106,17 +160,16 @@ impl<'a> Attempt<'a> {
             Flavor::MySql => self.rename_here(deadline).await?,
             Flavor::MariaDb => self.rename_there(deadline).await?,
         }
-        failpoint::hit("cut_over_renamed");
         Ok(())
     }
 
     async fn lock_and_drain(&mut self, gate: &dyn ClosedGate, attempts: u32) -> Result<()> {
-        request::lock_tables(self.context, &mut self.sessions, gate, attempts).await?;
+        request::lock_tables(self.context, &mut self.sessions, gate, attempts, self.swaps).await?;
         let plan = &self.context.plan;
         let flavor = self.context.upstream.flavor();
         let source = plan.source_name();
         let Sessions { lock, control, .. } = &mut self.sessions;
-        failpoint::hit("cut_over_locked");
+        failpoint::hit(Failpoint::TablesLocked);
         let end = Position::current(control, flavor).await?;
         let drained = match self.context.follower.drain_on(lock, &end).await {
             Ok(drained) => drained,
@@ -125,7 +178,7 @@ impl<'a> Attempt<'a> {
                 return Err(error);
             }
         };
-        failpoint::hit("cut_over_drained");
+        failpoint::hit(Failpoint::Drained);
         tracing::debug!(table = %source, drained, "everything is applied under the locks");
         auto_increment::carry_over(lock, plan).await?;
         prove_locked(lock, source).await
@@ -134,12 +187,13 @@ impl<'a> Attempt<'a> {
     /// MySQL: the session that holds the locks renames.
     async fn rename_here(&mut self, deadline: Deadline) -> Result<()> {
         let sql = rename_sql(self.context.plan.source_name());
-        failpoint::hit("cut_over_before_rename");
+        failpoint::hit(Failpoint::RenameDue);
         let lock = &mut self.sessions.lock;
         match tokio::time::timeout_at(deadline, lock.query_drop(sql)).await {
             Ok(renamed) => renamed?,
             Err(_) => return Err(over_budget("RENAME")),
         }
+        failpoint::hit(Failpoint::Renamed);
         // The swap has happened. Should this fail, the end of the session gives the locks back.
         let _ = lock.query_drop("UNLOCK TABLES").await;
         Ok(())
@@ -158,21 +212,28 @@ impl<'a> Attempt<'a> {
             return Err(Error::fatal("the session that renames is missing"));
         };
         let rename_id = rename.id();
+        let own = [lock.id(), rename_id, control.id()];
         let release = async {
-            let proof = prove_waiting(control, rename_id, self.context, deadline).await;
+            let proof = match prove_waiting(control, rename_id, self.context, deadline).await {
+                Ok(()) => rivals::none(control, &own, source).await,
+                late => late,
+            };
             if let Err(error) = proof {
                 sessions::kill(control, rename_id).await?;
                 return Err(error);
             }
-            failpoint::hit("cut_over_before_rename");
+            failpoint::hit(Failpoint::RenameDue);
             lock.query_drop(format!("DROP TABLE {} {OWN_COMMENT}", names::old(source)))
                 .await?;
+            failpoint::hit(Failpoint::SentryDropped);
             // From here on the RENAME goes on however this session ends, and rightly so.
             Ok(lock.query_drop("UNLOCK TABLES").await?)
         };
         let (renamed, released) = join(rename.query_drop(sql), release).await;
         released?;
-        Ok(renamed?)
+        renamed?;
+        failpoint::hit(Failpoint::Renamed);
+        Ok(())
     }
 }
 
@@ -180,7 +241,11 @@ impl<'a> Attempt<'a> {
 async fn what_happened(context: &Context, ids: &[u32], why: Error) -> Result<Option<String>> {
     for _ in 0..MAX_QUESTIONS {
         match end_and_look(context, ids).await {
-            Ok(Where::Swapped) => return Ok(None),
+            Ok(Where::Swapped) => {
+                // RENAME has taken longer than the budget, or its answer was lost.
+                failpoint::hit(Failpoint::Renamed);
+                return Ok(None);
+            }
             Ok(Where::NotSwapped) => return put_off_or_fail(why),
             Ok(other) => {
                 return Err(Error::OutcomeUnknown(format!(
@@ -196,7 +261,8 @@ async fn what_happened(context: &Context, ids: &[u32], why: Error) -> Result<Opt
 }
 
 async fn end_and_look(context: &Context, ids: &[u32]) -> Result<Where> {
-    let mut control = context.upstream.control().await?;
+    // The server may have been started again: what it did with the RENAME is asked all the same.
+    let mut control = context.upstream.in_any_run().control().await?;
     // After a restart of the server these ids could be another's, but then ours are gone, too.
     if ids.iter().all(|id| *id < control.id()) {
         sessions::end(&mut control, ids).await?;

@@ -11,6 +11,7 @@ use mysql_async::prelude::Queryable;
 use super::rename_sql;
 use crate::binlog::OWN_COMMENT;
 use crate::ident::quoted_text;
+use crate::old_table::drop_table;
 use crate::processlist::processes;
 use crate::{Error, Result, TableName, names};
 
@@ -91,6 +92,18 @@ pub async fn leftover(conn: &mut Conn, source: &TableName) -> Result<Option<Tabl
     } else {
         found.old.then(|| names::old(source))
     })
+}
+
+/// Removes the table that held the replaced table's name for a RENAME that did not come.
+///
+/// # Errors
+/// Those of the statements.
+pub async fn remove_sentry(conn: &mut Conn, source: &TableName) -> Result<()> {
+    let found = tables(conn, source).await?;
+    if found.old_name_taken && !found.old {
+        drop_table(conn, &names::old(source)).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn tables(conn: &mut Conn, source: &TableName) -> Result<Tables> {

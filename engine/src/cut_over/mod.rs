@@ -12,6 +12,9 @@
 //! 4. If MariaDB's locks are lost early, because their session dies, RENAME must not go on. It cannot: a sentry
 //!    table stands at the name the source would be moved to, and only the locking session removes it, after
 //!    the drain and after the proof.
+//! 5. Nor may another statement that wants the source for itself (TRUNCATE, RENAME) stand between the locks and RENAME on
+//!    MariaDB, for it would go first, and RENAME would undo it. One that came before RENAME is found in the process list
+//!    once RENAME waits, and the attempt is given up; one that comes later waits behind RENAME.
 //!
 //! # Why the application only sees a pause
 //! No attempt is made while a session is known to hold the table for long. The gate is closed and drained and the applier
@@ -25,6 +28,7 @@ mod gate;
 mod look;
 mod quiet;
 mod request;
+mod rivals;
 mod sessions;
 
 use std::sync::Arc;
@@ -39,15 +43,16 @@ use tokio::sync::watch;
 use self::attempt::Attempt;
 use self::look::SENTRY_COMMENT;
 use crate::binlog::OWN_COMMENT;
+use crate::failpoint::{self, Failpoint};
 use crate::follower::Follower;
 use crate::old_table::drop_table;
 use crate::plan::Plan;
 use crate::session::Upstream;
 use crate::verify::{Verified, interrupted};
-use crate::{Error, Flavor, Result, TableName, names};
+use crate::{Error, Flavor, Result, TableName, names, slowpoint};
 
 pub use gate::{ClosedGate, NoGate, TrafficGate, WatchedGate};
-pub use look::{Where, finish, leftover, look};
+pub use look::{Where, finish, leftover, look, remove_sentry};
 pub(crate) use sessions::kill_query;
 
 /// The longest pause of the application in one attempt, unless configured otherwise.
@@ -109,30 +114,90 @@ enum Outcome {
 /// it followed is gone.
 ///
 /// # Errors
-/// The answer 1317 when cancelled, an answer of the drain where the data refuses the change, [`Error::OutcomeUnknown`] when the server cannot be asked what became of the RENAME,
-/// [`Error::Fatal`] when it refuses a statement.
+/// The answer 1317 when cancelled, an answer of the drain where the data refuses the change, [`Error::OutcomeUnknown`] when
+/// the server cannot be asked what became of the RENAME, [`Error::Fatal`] when it refuses a statement.
 pub async fn swap(context: &Context, verified: Verified) -> Result<Swapped> {
     tracing::debug!(rows = verified.rows(), table = %context.plan.source_name(), "the cut-over begins");
     let gate = context.gate.watch(context.plan.source_name());
-    let mut patience = FIRST_PATIENCE;
-    let mut pause = FIRST_PAUSE;
+    let mut patience = Patience::new();
     for attempts in 1.. {
-        let why = match context.attempt(gate.as_ref(), attempts, patience).await {
+        let why = match context
+            .attempt(gate.as_ref(), attempts, patience.with_others)
+            .await
+        {
             Ok(Outcome::Swapped { held }) => return Ok(Swapped { held, attempts }),
             Ok(Outcome::Missed { held, why }) => format!("{why}, after {} ms", held.as_millis()),
             Err(error @ Error::Transient(_)) => error.to_string(),
             Err(error) => return Err(error),
         };
         tracing::info!(table = %context.plan.source_name(), attempts, why, "cut-over put off");
-        let jitter = rand::rng().random_range(0.5..1.5);
-        context.pause(pause.mul_f64(jitter)).await?;
-        pause = (pause * 2).min(LONGEST_PAUSE);
-        patience = (patience * 2).min(LONGEST_PATIENCE);
+        patience.grow(context).await?;
     }
     Err(interrupted())
 }
 
+/// Opens a snapshot in which source and ghost hold the same rows, in as many attempts as it takes; the follower goes on.
+///
+/// The moment is made as for a swap: gate closed, tables locked, everything drained. Instead of the RENAME a session of its
+/// own opens the snapshot while the locks are shown to hold.
+///
+/// # Errors
+/// As [`swap`]'s, but for the RENAME.
+pub(crate) async fn snapshot(context: &Context) -> Result<Conn> {
+    let gate = context.gate.watch(context.plan.source_name());
+    let mut patience = Patience::new();
+    for attempts in 1.. {
+        let why = match context
+            .snapshot_attempt(gate.as_ref(), attempts, patience.with_others)
+            .await
+        {
+            Ok(Ok(conn)) => return Ok(conn),
+            Ok(Err(why)) => why,
+            Err(error @ Error::Transient(_)) => error.to_string(),
+            Err(error) => return Err(error),
+        };
+        tracing::info!(table = %context.plan.source_name(), attempts, why, "snapshot put off");
+        patience.grow(context).await?;
+    }
+    Err(interrupted())
+}
+
+/// How long is waited for others before an attempt, and between two attempts; longer each time.
+struct Patience {
+    with_others: Duration,
+    pause: Duration,
+}
+
+impl Patience {
+    fn new() -> Self {
+        Self {
+            with_others: FIRST_PATIENCE,
+            pause: FIRST_PAUSE,
+        }
+    }
+
+    /// Pauses behind an attempt that failed.
+    async fn grow(&mut self, context: &Context) -> Result<()> {
+        let jitter = rand::rng().random_range(0.5..1.5);
+        context.pause(self.pause.mul_f64(jitter)).await?;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.with_others = (self.with_others * 2).min(LONGEST_PATIENCE);
+        Ok(())
+    }
+}
+
 impl Context {
+    async fn snapshot_attempt(
+        &self,
+        gate: &dyn WatchedGate,
+        attempts: u32,
+        patience: Duration,
+    ) -> Result<Result<Conn, String>> {
+        self.wait_until_quiet(gate, patience).await?;
+        let attempt = Attempt::prepare(self).await.map_err(refused)?;
+        attempt.snapshot(gate, attempts).await
+    }
+
     async fn attempt(&self, gate: &dyn WatchedGate, attempts: u32, patience: Duration) -> Result<Outcome> {
         self.wait_until_quiet(gate, patience).await?;
         let mut attempt = Attempt::prepare(self).await.map_err(refused)?;
@@ -145,12 +210,24 @@ impl Context {
             }
             other => other.map_err(refused)?,
         }
+        failpoint::hit(Failpoint::RoomMade);
         self.recorder.cutting_over().await?;
+        failpoint::hit(Failpoint::CutOverRecorded);
         attempt.run(gate, attempts).await
     }
 
-    /// Waits until the backlog is small and nobody is known to hold the table for long.
+    /// Waits for a moment at which an attempt is worth it. Who follows the source may end meanwhile: then there is none.
     async fn wait_until_quiet(&self, gate: &dyn WatchedGate, patience: Duration) -> Result<()> {
+        tokio::select! {
+            biased;
+            error = self.follower.failed() => Err(error),
+            quiet = self.quiet(gate, patience) => quiet,
+        }
+    }
+
+    /// Waits until the backlog is small and nobody is known to hold the table for long.
+    async fn quiet(&self, gate: &dyn WatchedGate, patience: Duration) -> Result<()> {
+        slowpoint::pass("cut_over").await;
         let mut control = self.upstream.control().await?;
         let began = Instant::now();
         let mut reminded = began;

@@ -26,12 +26,14 @@ use crate::{Flavor, Result, TableName, names};
 const POLITE_ATTEMPTS: u32 = 3;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
-/// Takes the locks. Bounded by whoever calls: it may wait for as long as somebody is in the way.
+/// Takes the locks, that of the sentry too if the tables are to be swapped. Bounded by whoever calls: it may wait for as
+/// long as somebody is in the way.
 pub(super) async fn lock_tables(
     context: &Context,
     sessions: &mut Sessions,
     gate: &dyn ClosedGate,
     attempts: u32,
+    swaps: bool,
 ) -> Result<()> {
     let insists_at = (attempts > POLITE_ATTEMPTS).then(|| Instant::now() + context.budget / 2);
     let insists = || insists_at.is_some_and(|at| Instant::now() >= at);
@@ -44,7 +46,7 @@ pub(super) async fn lock_tables(
         }
         Flavor::MariaDb => {
             while !insists() {
-                match take(context, &mut sessions.lock, " NOWAIT").await {
+                match take(context, &mut sessions.lock, swaps, " NOWAIT").await {
                     Err(error) if error.server().is_some_and(|e| e.code == LOCK_WAIT_TIMEOUT) => {
                         tokio::time::sleep(BETWEEN_LOOKS).await;
                     }
@@ -53,7 +55,7 @@ pub(super) async fn lock_tables(
             }
         }
     }
-    take(context, &mut sessions.lock, "").await
+    take(context, &mut sessions.lock, swaps, "").await
 }
 
 async fn wait_for(gate: &dyn ClosedGate, until: Option<Instant>) {
@@ -64,11 +66,11 @@ async fn wait_for(gate: &dyn ClosedGate, until: Option<Instant>) {
     }
 }
 
-async fn take(context: &Context, lock: &mut Conn, patience: &str) -> Result<()> {
+async fn take(context: &Context, lock: &mut Conn, swaps: bool, patience: &str) -> Result<()> {
     let (source, ghost) = (context.plan.source_name(), context.plan.ghost_name());
     let sentry = match context.upstream.flavor() {
-        Flavor::MySql => String::new(),
-        Flavor::MariaDb => format!(", {} WRITE", names::old(source)),
+        Flavor::MariaDb if swaps => format!(", {} WRITE", names::old(source)),
+        Flavor::MySql | Flavor::MariaDb => String::new(),
     };
     let sql = format!("LOCK TABLES {source} WRITE, {ghost} WRITE{sentry}{patience}");
     Ok(lock.query_drop(sql).await?)

@@ -9,6 +9,7 @@ mod definition;
 mod inherited;
 mod key;
 mod time_zone;
+mod unchecked;
 mod unique;
 
 use mysql_async::Conn;
@@ -16,9 +17,10 @@ use mysql_async::prelude::Queryable;
 
 use crate::alter::Statement;
 use crate::binlog::OWN_COMMENT;
+use crate::failpoint::{self, Failpoint};
 use crate::plan::Plan;
 use crate::preflight::Checked;
-use crate::reconcile::Turns;
+use crate::reconcile::{Turns, Warning, rename_ghost};
 use crate::session::{SessionSettings, Upstream};
 use crate::table::Table;
 use crate::{Result, TableName, conversion, mapping, names};
@@ -69,6 +71,7 @@ async fn build_from_scratch(
 ) -> Result<Plan> {
     let name = names::ghost(&source.name);
     definition::create(conn, upstream.flavor(), source, &name).await?;
+    failpoint::hit(Failpoint::GhostCreated);
     let altered = definition::alter(upstream, statement, &name, settings).await?;
     describe(conn, source, statement, settings, altered).await
 }
@@ -109,13 +112,14 @@ async fn describe(
             conversion::check(statement.flavor(), before, after, settings).map_err(crate::Error::Refused)?;
         }
     }
+    unchecked::check(statement, altered.copies, &ghost, &mapping).map_err(crate::Error::Refused)?;
     let key = source.choose_key().map_err(crate::Error::Refused)?;
     let kept = key::survives(&key, source, &ghost, &mapping).map_err(crate::Error::Refused)?;
     let time_zone =
         time_zone::choose(source, &ghost, &mapping, &key, settings).map_err(crate::Error::Refused)?;
     let new_unique_keys = unique::new_keys(statement, source, &ghost, &mapping);
     let turns = Turns::for_ghost(conn, &ghost).await?;
-    Ok(Plan {
+    let mut plan = Plan {
         source: source.clone(),
         ghost,
         key,
@@ -126,7 +130,14 @@ async fn describe(
         settings: settings.clone(),
         time_zone,
         native_copies: altered.copies,
+        counter: statement.counter(),
         turns,
-        definition_warnings: altered.warnings,
-    })
+        definition_warnings: Vec::new(),
+    };
+    let named = |warning: Warning| Warning {
+        message: rename_ghost(&warning.message, &plan),
+        ..warning
+    };
+    plan.definition_warnings = altered.warnings.into_iter().map(named).collect();
+    Ok(plan)
 }

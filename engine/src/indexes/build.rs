@@ -25,17 +25,25 @@ use super::choose::Deferred;
 use super::put_off::{add_statement, create_of};
 use crate::applier::ApplierHandle;
 use crate::error::DUPLICATE_ENTRY;
+use crate::failpoint::{self, Failpoint};
 use crate::plan::Plan;
 use crate::position::Position;
 use crate::session::Upstream;
 use crate::table::same_definition;
-use crate::{Error, Flavor, Result, failpoint};
+use crate::throttle::Share;
+use crate::{Error, Flavor, Result};
 
-/// How often a build that met a value twice is tried.
+/// There is an index of that name.
+const DUPLICATE_KEY_NAME: u16 = 1061;
+
+/// How often a build that met a value twice, or another one, is tried.
 const TRIES: u32 = 5;
 
-/// How long the applier may take to catch up before it stands still. A row may be locked for hours: it is taken out.
+/// How long the applier may take to catch up before it stands still. A row that is locked for longer is taken out.
 const CATCH_UP: Duration = Duration::from_secs(5);
+
+/// Bytes that the server may sort in.
+const SORT_BUFFER: usize = 32 << 20;
 
 /// What a build works with.
 #[derive(Debug)]
@@ -44,6 +52,7 @@ pub(crate) struct Build<'a> {
     pub(crate) deferred: &'a Deferred,
     pub(crate) upstream: &'a Upstream,
     pub(crate) applier: &'a ApplierHandle,
+    pub(crate) share: &'a Share,
     pub(crate) cancelled: watch::Receiver<bool>,
 }
 
@@ -53,7 +62,7 @@ pub(crate) struct Build<'a> {
 /// Those of the statements: [`Error::Answer`] where the server cannot build an index (no disk space), and
 /// [`Error::Fatal`] when the migration is cancelled or the ghost is not what it should be afterwards.
 pub(crate) async fn build(work: Build<'_>) -> Result<()> {
-    let mut conn = session(work.upstream).await?;
+    let mut conn = session(work.upstream, work.share).await?;
     let mut tries = 0;
     loop {
         let create = create_of(&mut conn, work.plan.ghost_name()).await?;
@@ -66,7 +75,15 @@ pub(crate) async fn build(work: Build<'_>) -> Result<()> {
             Err(Error::Answer(error)) if error.code == DUPLICATE_ENTRY && tries < TRIES => {
                 tracing::debug!(%error, "an index met a row on the move");
             }
-            other => other?,
+            Err(Error::Answer(error)) if error.code == DUPLICATE_KEY_NAME && tries < TRIES => {
+                // A process that died had sent the same statement.
+                tracing::debug!(%error, "an index has been built by another session");
+            }
+            // What was collected meanwhile is brought in first: verification would find each of these rows amiss.
+            other => {
+                other?;
+                catch_up(&work, &mut conn).await?;
+            }
         }
     }
 }
@@ -84,10 +101,12 @@ async fn attempt(work: &Build<'_>, conn: &mut Conn, missing: &[&str]) -> Result<
         paused = settle(work, conn) => paused?,
         Ok(_) = cancelled.wait_for(|cancelled| *cancelled) => return Err(given_up()),
     };
-    failpoint::hit("settled");
+    failpoint::hit(Failpoint::Settled);
     let statement = add_statement(work.plan.ghost_name(), missing, "INPLACE");
     tracing::info!(table = %work.plan.source_name(), indexes = missing.len(), "building indexes");
-    unless_cancelled(work, conn, &statement).await
+    unless_cancelled(work, conn, &statement).await?;
+    failpoint::hit(Failpoint::IndexesBuilt);
+    Ok(())
 }
 
 /// The applier stands still for as long as this lives.
@@ -104,16 +123,23 @@ async fn settle<'a>(work: &Build<'a>, conn: &mut Conn) -> Result<Paused<'a>> {
     let flavor = work.upstream.flavor();
     loop {
         // With little pending, little has to be taken out.
-        let now = Position::current(conn, flavor).await?;
-        if let Ok(applied) = timeout(CATCH_UP, work.applier.wait_applied(&now)).await {
-            applied?;
-        }
+        catch_up(work, conn).await?;
         let paused = Paused(work.applier);
         work.applier.pause().await;
         let end = Position::current(conn, flavor).await?;
         if work.applier.clear_pending_on(conn, &end).await? {
             return Ok(paused);
         }
+    }
+}
+
+/// Waits, within a bound, until what has changed up to now is reconciled.
+async fn catch_up(work: &Build<'_>, conn: &mut Conn) -> Result<()> {
+    let now = Position::current(conn, work.upstream.flavor()).await?;
+    match timeout(CATCH_UP, work.applier.wait_applied(&now)).await {
+        Ok(applied) => applied,
+        // A row may be locked for hours.
+        Err(_) => Ok(()),
     }
 }
 
@@ -138,17 +164,18 @@ fn given_up() -> Error {
 }
 
 /// A session for a statement that may take long.
-async fn session(upstream: &Upstream) -> Result<Conn> {
+async fn session(upstream: &Upstream, share: &Share) -> Result<Conn> {
     let mut conn = upstream.control().await?;
     if upstream.flavor() == Flavor::MySql {
-        // Two threads as for the row copy, and room to sort in: the application wants the rest. Servers before 8.0.27
-        // know neither variable.
-        for setting in [
-            "innodb_ddl_threads=2",
-            "innodb_parallel_read_threads=2",
-            "innodb_ddl_buffer_size=33554432",
+        // As many threads as statements elsewhere, and room to sort in: the application wants the rest. Servers before
+        // 8.0.27 do not know all of these variables.
+        let threads = share.statements();
+        for (variable, value) in [
+            ("innodb_ddl_threads", threads),
+            ("innodb_parallel_read_threads", threads),
+            ("innodb_ddl_buffer_size", SORT_BUFFER),
         ] {
-            match conn.query_drop(format!("SET SESSION {setting}")).await {
+            match conn.query_drop(format!("SET SESSION {variable}={value}")).await {
                 Ok(()) | Err(mysql_async::Error::Server(_)) => {}
                 Err(other) => return Err(other.into()),
             }

@@ -34,8 +34,12 @@ impl Deferred {
 /// The indexes of the ghost that may be taken away while it is filled.
 ///
 /// Not the one rows are found by, nor one that AUTO_INCREMENT needs. Not where the table has no primary key: the first
-/// unique key then orders the rows themselves. Expressions stay, since a value may be refused in evaluating them. And none
-/// that stands before one that stays: it would come back behind it. (Unique keys always stand before the others.)
+/// unique key then orders the rows themselves. Expressions stay, since a value may be refused in evaluating them.
+///
+/// What comes back comes back last. Keys that are not unique only have to look the same, so none of them may stand before one
+/// that stays. Of unique keys the storage engine asks in the order they were made, which is not the order they are
+/// shown in; the first one that objects is named, and chooses the row for `ON DUPLICATE KEY UPDATE`. So all of them
+/// are put off, or none.
 pub(super) fn deferrable(plan: &Plan) -> Vec<&Ident> {
     let ghost = &plan.ghost;
     if !ghost.indexes.iter().any(is_primary) {
@@ -56,11 +60,17 @@ pub(super) fn deferrable(plan: &Plan) -> Vec<&Ident> {
             && index.parts.iter().all(|part| part.column.is_some())
             && !first.is_some_and(is_counter)
     };
+    let (unique, others): (Vec<&Index>, Vec<&Index>) = ghost
+        .indexes
+        .iter()
+        .filter(|index| !is_primary(index))
+        .partition(|index| index.unique);
     let mut names = Vec::new();
-    for unique in [true, false] {
-        let alike = ghost.indexes.iter().rev().filter(|index| index.unique == unique);
-        names.extend(alike.take_while(may_wait).map(|index| &index.name));
+    if unique.iter().all(may_wait) {
+        names.extend(unique.iter().map(|index| &index.name));
     }
+    let last = others.iter().rev().take_while(|index| may_wait(index));
+    names.extend(last.map(|index| &index.name));
     names
 }
 

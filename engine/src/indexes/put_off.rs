@@ -6,6 +6,7 @@ use mysql_async::{Conn, Row};
 use super::choose::{Deferred, deferrable};
 use super::replicas;
 use crate::binlog::OWN_COMMENT;
+use crate::failpoint::{self, Failpoint};
 use crate::plan::Plan;
 use crate::table::same_definition;
 use crate::{Error, Flavor, Ident, Result, TableName};
@@ -33,6 +34,7 @@ pub(crate) async fn put_off(conn: &mut Conn, flavor: Flavor, plan: &Plan) -> Res
     if !done(conn.query_drop(drop_statement(ghost, &names)).await)? {
         return Ok(Attempt::Deferred(full));
     }
+    failpoint::hit(Failpoint::IndexesTakenAway);
     let bare = create_of(conn, ghost).await?;
     let back = add_statement(ghost, &full.missing(&bare), "INPLACE");
     let comes_back = done(conn.query_drop(back).await)?

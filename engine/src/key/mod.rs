@@ -89,3 +89,18 @@ pub enum KeyValue {
 /// One row's key: a value for each key column, in key order.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key(pub Vec<KeyValue>);
+
+impl Key {
+    /// About what it takes in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        let value = |value: &KeyValue| {
+            size_of::<KeyValue>()
+                + match value {
+                    KeyValue::Int(_) | KeyValue::Uint(_) => 0,
+                    KeyValue::Bytes(bytes) => bytes.len(),
+                    KeyValue::Text(text) => text.len(),
+                }
+        };
+        size_of::<Self>() + self.0.iter().map(value).sum::<usize>()
+    }
+}

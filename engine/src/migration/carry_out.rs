@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 
@@ -12,9 +12,10 @@ use super::owner::Ownership;
 use super::phase::{Event, Phase};
 use super::prepare::{self, Standing};
 use super::running::Running;
-use super::store::Record;
+use super::tidy::{self, Ended};
 use super::{Shared, pipeline};
-use crate::{Error, Refusal, Result, ServerError, ghost, names, old_table};
+use crate::failpoint::{self, Failpoint};
+use crate::{Error, Refusal, Result, ServerError};
 
 /// The pause after a first failed attempt; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -27,21 +28,24 @@ const MAX_FRUITLESS_ATTEMPTS: u32 = 120;
 /// How often another process's work on the table is looked at.
 const OWNER_INTERVAL: Duration = Duration::from_millis(500);
 
+/// How long a server that cannot be told that a migration has ended is tried, before the client hears an answer.
+const LONGEST_SILENCE: Duration = Duration::from_secs(60);
+
 /// Carries the migration out and returns its end, whatever happens: a client waits for it.
-pub(super) async fn carry_out(
-    shared: &Arc<Shared>,
-    running: &Arc<Running>,
-    record: Option<Record>,
-) -> Outcome {
-    let outcome = AssertUnwindSafe(to_its_end(shared, running, record)).catch_unwind();
+pub(super) async fn carry_out(shared: &Arc<Shared>, running: &Arc<Running>) -> Outcome {
+    let outcome = AssertUnwindSafe(to_its_end(shared, running)).catch_unwind();
     outcome
         .await
         .unwrap_or_else(|_| Outcome::Failed(unknown_error(&defect())))
 }
 
-async fn to_its_end(shared: &Arc<Shared>, running: &Arc<Running>, record: Option<Record>) -> Outcome {
-    match tries(shared, running, record).await {
-        Ok(altered) => {
+async fn to_its_end(shared: &Arc<Shared>, running: &Arc<Running>) -> Outcome {
+    match tries(shared, running).await {
+        Ok(End::Elsewhere(outcome)) => {
+            tracing::info!(migration = running.id(), table = %running.task().source, "another alterego has brought the migration to its end");
+            outcome
+        }
+        Ok(End::Here(altered)) => {
             tracing::info!(migration = running.id(), table = %running.task().source, rows = altered.rows, "the table is altered");
             swapped(shared, running).await;
             Outcome::Altered(altered)
@@ -50,18 +54,28 @@ async fn to_its_end(shared: &Arc<Shared>, running: &Arc<Running>, record: Option
     }
 }
 
-async fn tries(shared: &Arc<Shared>, running: &Arc<Running>, mut record: Option<Record>) -> Result<Altered> {
+/// Who brought a migration to its end.
+enum End {
+    /// The tables are swapped, and what follows is this process's duty.
+    Here(Altered),
+    /// Another process did, and sees to the rest.
+    Elsewhere(Outcome),
+}
+
+async fn tries(shared: &Arc<Shared>, running: &Arc<Running>) -> Result<End> {
     let mut fruitless = 0;
     let mut pause = FIRST_PAUSE;
     loop {
         let came_to = running.counters.rows_copied.get();
-        let attempt = AssertUnwindSafe(attempt(shared, running, record.take())).catch_unwind();
+        let attempt = AssertUnwindSafe(attempt(shared, running)).catch_unwind();
         let result = attempt.await.unwrap_or_else(|_| Err(defect()));
         let error = match result {
             Err(error) if may_try_again(&error) && shared.rest.is_asked() => {
                 tracing::debug!(migration = running.id(), %error, "left to the next process");
                 return std::future::pending().await;
             }
+            // The tables may be swapped: that is looked at before anybody is told that the wish to end came in time.
+            Err(error @ Error::OutcomeUnknown(_)) => error,
             Err(error) if may_try_again(&error) && !*running.cancelled().borrow() => error,
             ended => return ended,
         };
@@ -73,9 +87,11 @@ async fn tries(shared: &Arc<Shared>, running: &Arc<Running>, mut record: Option<
             return Err(error);
         }
         tracing::warn!(migration = running.id(), %error, "the migration was interrupted and is taken up again");
+        if was_away(shared, running).await {
+            pause = FIRST_PAUSE;
+        }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
-        record = reload(shared, running).await;
     }
 }
 
@@ -89,42 +105,58 @@ fn may_try_again(error: &Error) -> bool {
     matches!(error, Error::Transient(_) | Error::OutcomeUnknown(_))
 }
 
-/// The migration's record, as soon as the state table can be read again; `None` if it has none yet.
-async fn reload(shared: &Shared, running: &Running) -> Option<Record> {
-    if running.id() == 0 {
-        return None;
-    }
-    loop {
-        match shared.store.unfinished().await {
-            Ok(records) => return records.into_iter().find(|record| record.id == running.id()),
-            Err(error) => tracing::warn!(migration = running.id(), %error, "the state table cannot be read"),
+/// Waits for a server that is away, however long it is; whether it was.
+async fn was_away(shared: &Shared, running: &Running) -> bool {
+    let mut away = false;
+    // What the server says of the statement itself is for the next attempt to hear.
+    while let Err(error @ (Error::Transient(_) | Error::OutcomeUnknown(_))) =
+        shared.store.record(running.id()).await
+    {
+        if !away {
+            tracing::warn!(migration = running.id(), %error, "the state table cannot be read; waiting for the server");
         }
+        away = true;
         tokio::time::sleep(FIRST_PAUSE).await;
     }
+    away
 }
 
-async fn attempt(shared: &Arc<Shared>, running: &Arc<Running>, record: Option<Record>) -> Result<Altered> {
+async fn attempt(shared: &Arc<Shared>, running: &Arc<Running>) -> Result<End> {
     let mut ownership = own(shared, running).await?;
-    let result = tokio::select! {
-        result = owned_attempt(shared, running, record) => result,
-        never = ownership.keep() => match never {},
+    let result = match until_nothing_runs(running, &mut ownership).await {
+        Err(error) => Err(error),
+        Ok(()) => tokio::select! {
+            result = owned_attempt(shared, running) => result,
+            never = ownership.keep() => match never {},
+        },
     };
     ownership.release().await;
     result
 }
 
-async fn owned_attempt(
-    shared: &Arc<Shared>,
-    running: &Arc<Running>,
-    record: Option<Record>,
-) -> Result<Altered> {
+/// What the record says counts only now: whoever owned the table before may have come further, or to the end.
+///
+/// Nothing of an attempt outlives a run of the server. The run is looked at first, so that the record is of that run, too.
+async fn owned_attempt(shared: &Arc<Shared>, running: &Arc<Running>) -> Result<End> {
+    let upstream = shared.upstream.in_this_run().await?;
+    let record = match running.id() {
+        0 => None,
+        id => shared.store.record(id).await?,
+    };
     let standing = match record {
-        None => Standing::Ready(Box::new(prepare::fresh(shared, running).await?)),
-        Some(record) => prepare::resumed(shared, running, record).await?,
+        Some(record) => prepare::resumed(shared, &upstream, running, record).await?,
+        None => {
+            // A server that was put back to a time before the migration knows nothing of it.
+            running.begin_anew();
+            Standing::Ready(Box::new(prepare::fresh(shared, &upstream, running).await?))
+        }
     };
     match standing {
-        Standing::Ready(prepared) => pipeline::carry(shared, running, *prepared).await,
-        Standing::AlreadySwapped(altered) => Ok(altered),
+        Standing::Ready(prepared) => pipeline::carry(shared, upstream, running, *prepared)
+            .await
+            .map(End::Here),
+        Standing::AlreadySwapped(altered) => Ok(End::Here(altered)),
+        Standing::Ended(outcome) => Ok(End::Elsewhere(outcome)),
     }
 }
 
@@ -148,15 +180,30 @@ async fn own(shared: &Shared, running: &Running) -> Result<Ownership> {
     }
 }
 
+/// Waits for what an earlier owner has begun and the server still works on: the build of an index may take long.
+async fn until_nothing_runs(running: &Running, ownership: &mut Ownership) -> Result<()> {
+    let mut told = false;
+    while ownership.inherits_a_statement(&running.task().source).await? {
+        if *running.cancelled().borrow() {
+            return Err(Error::fatal(
+                "cancelled while the server was at work on an earlier attempt's statement",
+            ));
+        }
+        if !told {
+            tracing::info!(migration = running.id(), table = %running.task().source, "the server is still at work on a statement of an earlier attempt; waiting for it");
+            told = true;
+        }
+        tokio::time::sleep(OWNER_INTERVAL).await;
+    }
+    Ok(())
+}
+
 /// After the swap: the phase is recorded, and the replaced table dropped when its time has come.
-async fn swapped(shared: &Arc<Shared>, running: &Running) {
+async fn swapped(shared: &Arc<Shared>, running: &Arc<Running>) {
     // An error cannot be answered any more. The record then still says `cutting over`, and whoever resumes it
     // finds the tables swapped.
-    let recorded = async {
-        count(shared, running).await?;
-        shared.store.enter(running.id(), Phase::Swapped, None).await
-    };
-    if let Err(error) = recorded.await {
+    let mut recorded = record_swap(shared, running).await;
+    if let Err(error) = &recorded {
         tracing::warn!(migration = running.id(), %error, "the state table does not say yet that the tables are swapped");
     }
     let leftover = Leftover {
@@ -164,7 +211,22 @@ async fn swapped(shared: &Arc<Shared>, running: &Running) {
         source: running.task().source.clone(),
         keep: shared.config.keep_old_table,
     };
-    tokio::spawn(old_tables::clean_up(Arc::clone(shared), leftover));
+    let (shared, running) = (Arc::clone(shared), Arc::clone(running));
+    tokio::spawn(async move {
+        // Without the replaced table nothing would tell the next process that the tables are swapped.
+        while recorded.is_err() && !has_no_records(&shared).await {
+            tokio::time::sleep(FIRST_PAUSE).await;
+            recorded = record_swap(&shared, &running).await;
+        }
+        old_tables::clean_up(shared, leftover).await;
+    });
+}
+
+async fn record_swap(shared: &Shared, running: &Running) -> Result<()> {
+    count(shared, running).await?;
+    shared.store.enter(running.id(), Phase::Swapped, None).await?;
+    failpoint::hit(Failpoint::SwapRecorded);
+    Ok(())
 }
 
 /// The end of a migration that did not alter its table: the ghost goes, the record says why.
@@ -186,7 +248,14 @@ async fn ended(shared: &Arc<Shared>, running: &Arc<Running>, error: Error) -> Ou
     if let Ok(phase) = running.advance(event)
         && running.id() != 0
     {
-        tidy_until_done(shared, running, phase, error.to_string()).await;
+        if let Err(unheard) = record_end(shared, running, phase, &error.to_string()).await {
+            return Outcome::Failed(unrecorded(&error, &unheard));
+        }
+        let ended = Ended {
+            id: running.id(),
+            source: running.task().source.clone(),
+        };
+        tidy::now_or_later(shared, ended).await;
     }
     match error {
         _ if cancelled => Outcome::Cancelled,
@@ -204,47 +273,59 @@ async fn count(shared: &Shared, running: &Running) -> Result<()> {
             running.id(),
             counters.rows_copied.get(),
             counters.changes_applied.get(),
+            counters.rows_repaired.get(),
         )
         .await
 }
 
-/// Records the end first: a record that still said "copying" would be taken up by the next process, and alter a table
-/// whose client was told that it is unchanged.
-async fn tidy(shared: &Shared, running: &Running, phase: Phase, message: &str) -> Result<()> {
-    shared.store.enter(running.id(), phase, Some(message)).await?;
-    count(shared, running).await?;
-    let source = &running.task().source;
-    let mut conn = shared.upstream.control().await?;
-    ghost::drop(&mut conn, source).await?;
-    old_table::remove_if_empty(&shared.upstream, &names::ghost(source).schema).await
-}
-
-/// Tidies up, now if the server lets us, else as soon as it does.
-async fn tidy_until_done(shared: &Arc<Shared>, running: &Arc<Running>, phase: Phase, message: String) {
-    let Err(error) = tidy(shared, running, phase, &message).await else {
-        return;
-    };
-    tracing::warn!(migration = running.id(), %error, "the ghost table is left behind for now");
-    let (shared, running) = (Arc::clone(shared), Arc::clone(running));
-    tokio::spawn(async move {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
-            // A migration that came after this one on the same table has a ghost of its own there now.
-            let superseded = shared.at_work().contains_key(&running.task().source);
-            if superseded || tidy(&shared, &running, phase, &message).await.is_ok() {
-                return;
+/// Records the end before anybody hears of it, and before anything is tidied up: a record that still said "copying"
+/// would be taken up by the next process, and alter a table whose client was told that it is unchanged.
+async fn record_end(shared: &Shared, running: &Running, phase: Phase, message: &str) -> Result<()> {
+    let began = Instant::now();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let recorded = async {
+            count(shared, running).await?;
+            shared.store.end(running.id(), phase, message).await
+        };
+        match recorded.await {
+            Ok(()) => {
+                failpoint::hit(Failpoint::EndRecorded);
+                return Ok(());
+            }
+            Err(_) if has_no_records(shared).await => return Ok(()),
+            Err(error) if began.elapsed() > LONGEST_SILENCE => return Err(error),
+            Err(error) => {
+                tracing::warn!(migration = running.id(), %error, "the end of the migration is not recorded yet");
             }
         }
-    });
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Whether somebody has removed the state table: then there is no record that could be taken up.
+async fn has_no_records(shared: &Shared) -> bool {
+    matches!(shared.store.is_installed().await, Ok(false))
 }
 
 /// 1105, the server's own number for what it has no number for.
-fn unknown_error(error: &Error) -> ServerError {
+pub(super) fn unknown_error(error: &Error) -> ServerError {
     ServerError {
         code: 1105,
         state: "HY000".to_owned(),
         message: format!("alterego could not alter the table, which is unchanged: {error}"),
+    }
+}
+
+/// The server could not be told: another process may still carry the migration out.
+fn unrecorded(error: &Error, unheard: &Error) -> ServerError {
+    ServerError {
+        code: 1105,
+        state: "HY000".to_owned(),
+        message: format!(
+            "alterego gave the change of the table up ({error}), but could not record that ({unheard}): \
+             it may be taken up again"
+        ),
     }
 }

@@ -16,10 +16,15 @@ mod rest;
 mod running;
 mod status;
 mod store;
+mod tidy;
+mod turns;
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use tokio::sync::Notify;
 
 pub use outcome::{Altered, Outcome, Warning};
 pub use phase::Phase;
@@ -27,16 +32,22 @@ pub use running::Running;
 pub use status::{COLUMNS, Status};
 pub use store::Task;
 use store::{Record, Store};
+use turns::{Turn, Turns};
 
+use crate::alter::ReadMode;
 use crate::cut_over::TrafficGate;
+use crate::names::STATE_SCHEMA;
+use crate::owner_check::TableCheck;
 use crate::session::Upstream;
-use crate::{Result, TableName};
+use crate::{Ident, Result, TableName, binlog};
 
 /// The decisions a user made.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Config {
     /// How long a replaced table is kept; zero drops it once it is replaced.
     pub keep_old_table: Duration,
+    /// The owner's checks, each with its table.
+    pub checks: Vec<TableCheck>,
 }
 
 /// Carries out online schema changes on one upstream.
@@ -53,16 +64,33 @@ pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) rest: rest::Rest,
     at_work: Mutex<HashMap<TableName, Arc<Running>>>,
+    turns: Turns,
+    /// Told when a migration begins: who waits to begin the same attaches to it.
+    begun: Notify,
     /// What the state table said when it was last read: shown while the upstream is away.
     last_seen: Mutex<Vec<Status>>,
 }
 
-/// What came of asking for a migration.
-enum Place {
-    /// It is this one, begun now or by an earlier client.
-    Mine(Arc<Running>),
-    /// Another statement is at work on the table.
-    Behind(Arc<Running>),
+/// A statement of a client's that is not carried out here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Foreign {
+    /// The text.
+    pub sql: String,
+    /// How its session reads it.
+    pub mode: ReadMode,
+    /// Its session's default schema.
+    pub schema: Option<String>,
+}
+
+/// The right to change tables that migrations work on, one after the other; given back when dropped.
+#[derive(Debug)]
+pub struct Pass(Vec<(TableName, Turn)>);
+
+impl Pass {
+    fn turn_on(self, table: &TableName) -> Option<Turn> {
+        let mut turns = self.0.into_iter();
+        turns.find(|(of, _)| of == table).map(|(_, turn)| turn)
+    }
 }
 
 impl Engine {
@@ -77,6 +105,8 @@ impl Engine {
                 config,
                 rest: rest::Rest::default(),
                 at_work: Mutex::default(),
+                turns: Turns::default(),
+                begun: Notify::new(),
                 last_seen: Mutex::default(),
             }),
         }
@@ -95,13 +125,82 @@ impl Engine {
     }
 
     /// The migration of `task`: a new one, or the one under way if it is the same statement on the same table.
-    /// Waits while another statement is at work on the table. Dropping what is returned ends nothing.
-    pub async fn migrate(&self, task: Task) -> Arc<Running> {
+    /// Waits while others change the table, unless its turn has come by `pass`. Dropping what is returned ends nothing.
+    pub async fn migrate(&self, task: Task, pass: Option<Pass>) -> Arc<Running> {
+        let task = Task {
+            source: self.spelled(task.source),
+            ..task
+        };
+        if let Some(turn) = pass.and_then(|pass| pass.turn_on(&task.source)) {
+            return self.begin(Running::new(task), turn);
+        }
+        let mut turn = pin!(self.shared.turns.take(&task.source));
         loop {
-            match self.place(&task) {
-                Place::Mine(running) => return running,
-                Place::Behind(running) => drop(running.outcome().await),
+            // Made before the look, so that no beginning between the look and the wait is missed.
+            let begun = self.shared.begun.notified();
+            if let Some(running) = self.same(&task) {
+                return running;
             }
+            tokio::select! {
+                biased;
+                turn = &mut turn => return self.begin(Running::new(task.clone()), turn),
+                () = begun => {}
+            }
+        }
+    }
+
+    /// Whether `statement` may change a table that is worked on, as far as its names tell. Quick.
+    pub fn may_concern(&self, statement: &str) -> bool {
+        let at_work = self.shared.at_work();
+        let names = |table: &TableName| {
+            [table.table.as_str(), table.schema.as_str(), STATE_SCHEMA]
+                .iter()
+                .any(|name| contains_ignoring_case(statement, name))
+        };
+        at_work.keys().any(names)
+    }
+
+    /// Whether `statement` would change the definition of a table that is worked on, or empty it. A statement that is the
+    /// same as the one under way does not count: it attaches.
+    pub fn is_concerned(&self, statement: &Foreign) -> bool {
+        !self.concerned(statement).is_empty()
+    }
+
+    /// Waits until nobody works on the tables that `statement` changes, and keeps everybody else from beginning to.
+    pub async fn pass(&self, statement: &Foreign) -> Pass {
+        // In one order for all, so that nobody waits for a turn of somebody who waits for theirs.
+        let mut tables = self.concerned(statement);
+        tables.sort();
+        let mut turns = Vec::new();
+        for table in tables {
+            let turn = self.shared.turns.take(&table).await;
+            turns.push((table, turn));
+        }
+        Pass(turns)
+    }
+
+    fn concerned(&self, statement: &Foreign) -> Vec<TableName> {
+        let schema = statement.schema.as_deref().unwrap_or_default();
+        let ignore_case = self.shared.upstream.ignores_case();
+        let at_work = self.shared.at_work();
+        let is_concerned = |running: &&Arc<Running>| {
+            let task = running.task();
+            task.statement != statement.sql
+                && binlog::alters(&task.source, ignore_case, schema, &statement.sql, statement.mode)
+        };
+        let concerned = at_work.values().filter(is_concerned);
+        concerned.map(|running| running.task().source.clone()).collect()
+    }
+
+    /// The table's name as all who mean it spell it.
+    fn spelled(&self, table: TableName) -> TableName {
+        if !self.shared.upstream.ignores_case() {
+            return table;
+        }
+        let lower = |name: &Ident| Ident::new(name.as_str().to_lowercase());
+        TableName {
+            schema: lower(&table.schema),
+            table: lower(&table.table),
         }
     }
 
@@ -152,46 +251,61 @@ impl Engine {
             .clone()
     }
 
-    fn place(&self, task: &Task) -> Place {
-        let mut at_work = self.shared.at_work();
-        if let Some(running) = at_work.get(&task.source) {
-            let same = running.task().statement == task.statement && running.task().settings == task.settings;
-            let running = Arc::clone(running);
-            return if same {
-                Place::Mine(running)
-            } else {
-                Place::Behind(running)
-            };
-        }
-        let running = Arc::new(Running::new(task.clone()));
-        at_work.insert(task.source.clone(), Arc::clone(&running));
-        drop(at_work);
-        self.spawn(Arc::clone(&running), None);
-        Place::Mine(running)
+    /// The migration under way that is the same as `task`.
+    fn same(&self, task: &Task) -> Option<Arc<Running>> {
+        let at_work = self.shared.at_work();
+        let running = at_work.get(&task.source)?;
+        let same = running.task().statement == task.statement && running.task().settings == task.settings;
+        same.then(|| Arc::clone(running))
     }
 
     fn take_up(&self, record: Record) {
-        if record.phase == Phase::Swapped {
-            tokio::spawn(old_tables::clean_up(Arc::clone(&self.shared), record.into()));
-            return;
+        match record.phase {
+            Phase::Swapped | Phase::Done => {
+                tokio::spawn(old_tables::clean_up(Arc::clone(&self.shared), record.into()));
+                return;
+            }
+            Phase::Failed | Phase::Cancelled => {
+                tokio::spawn(tidy::later(Arc::clone(&self.shared), record.into()));
+                return;
+            }
+            _ => {}
         }
-        let running = Arc::new(Running::from_record(&record));
-        let taken = self
-            .shared
-            .at_work()
-            .insert(record.task.source.clone(), Arc::clone(&running));
-        debug_assert!(taken.is_none(), "resume runs before any client is served");
-        self.spawn(running, Some(record));
+        let running = Running::from_record(&record);
+        match self.shared.turns.take_now(&record.task.source) {
+            Some(turn) => drop(self.begin(running, turn)),
+            // Only what ended in a defect leaves two records of one table.
+            None => {
+                tracing::error!(migration = record.id, table = %record.task.source, "a second unfinished migration of the table is not taken up")
+            }
+        }
     }
 
-    fn spawn(&self, running: Arc<Running>, record: Option<Record>) {
-        let shared = Arc::clone(&self.shared);
+    fn begin(&self, running: Running, turn: Turn) -> Arc<Running> {
+        let running = Arc::new(running);
+        let source = running.task().source.clone();
+        self.shared.at_work().insert(source, Arc::clone(&running));
+        self.shared.begun.notify_waiters();
+        let (shared, work) = (Arc::clone(&self.shared), Arc::clone(&running));
         tokio::spawn(async move {
-            let outcome = carry_out::carry_out(&shared, &running, record).await;
-            shared.at_work().remove(&running.task().source);
-            running.end(outcome);
+            let outcome = carry_out::carry_out(&shared, &work).await;
+            shared.at_work().remove(&work.task().source);
+            work.end(outcome);
+            drop(turn);
         });
+        running
     }
+}
+
+/// Whether `text` contains `name`, in any ASCII case; a name in other letters may be written in ways not known here, or in
+/// quotes with some of its characters doubled.
+fn contains_ignoring_case(text: &str, name: &str) -> bool {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$');
+    !name.as_bytes().iter().all(plain)
+        || text
+            .as_bytes()
+            .windows(name.len())
+            .any(|window| window.eq_ignore_ascii_case(name.as_bytes()))
 }
 
 impl Shared {
@@ -211,6 +325,7 @@ fn status_of(record: Record) -> Status {
         rows_estimated: record.rows_estimated.max(record.rows_copied),
         rows_per_second: None,
         rows_verified: 0,
+        rows_repaired: record.rows_repaired,
         changes_applied: record.changes_applied,
         throttle: None,
         age: Duration::from_secs(record.age_seconds),

@@ -15,22 +15,21 @@ use super::Shared;
 use super::follow::{CHANNEL_ITEMS, StreamFailure, follow};
 use super::outcome::{Altered, Warning};
 use super::phase::{Event, Phase};
-use super::prepare::Prepared;
+use super::prepare::{self, Prepared};
 use super::running::Running;
+use super::store::Store;
 use crate::applier::{self, ApplierHandle, Options};
 use crate::binlog::{StreamRequest, Streamer};
 use crate::checkpoint::{Checkpoint, Ledger};
 use crate::chunk::SizeLimits;
 use crate::cut_over::{self, Recorder};
+use crate::failpoint::{self, Failpoint};
 use crate::indexes::{self, Build, Deferred};
 use crate::plan::Plan;
 use crate::row_copy::{self, CopyReport, RowCopy};
+use crate::session::Upstream;
 use crate::verify::{self, Verified};
-use crate::{Error, Result, failpoint, throttle};
-
-/// Chunks written at a time. Two keep two cores and the log's flushes busy; more only add to what the
-/// application waits behind.
-const COPY_WORKERS: usize = 2;
+use crate::{Error, Result, owner_check, slowpoint, throttle};
 
 /// How many warnings are kept for the client: `max_error_count` of its session cuts them further.
 const MAX_WARNINGS: usize = 1024;
@@ -38,15 +37,22 @@ const MAX_WARNINGS: usize = 1024;
 /// How often a checkpoint is persisted, if there is a new one.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long the stream may take to come to a change of the tables that has been noticed otherwise.
+const STREAM_PATIENCE: Duration = Duration::from_secs(10);
+
 /// Carries a prepared migration to its swap.
 pub(super) async fn carry(
     shared: &Arc<Shared>,
+    upstream: Upstream,
     running: &Arc<Running>,
     prepared: Prepared,
 ) -> Result<Altered> {
     let _work = shared.rest.work().await;
-    let pipeline = Pipeline::start(shared, running, prepared).await?;
-    let result = pipeline.phases().await;
+    let pipeline = Pipeline::start(shared, upstream, running, prepared).await?;
+    let result = match pipeline.phases().await {
+        Err(error @ (Error::Answer(_) | Error::Fatal(_))) => Err(pipeline.or_interference(error).await),
+        other => other,
+    };
     let stream = pipeline.stream.clone();
     pipeline.stop().await;
     // An ended stream ends the applier, and that is what everybody else hears of; why, the stream has said.
@@ -58,6 +64,10 @@ pub(super) async fn carry(
 
 struct Pipeline {
     shared: Arc<Shared>,
+    /// The server, in one run of it.
+    upstream: Upstream,
+    /// Where the record is: in the same run of the server, which is the one that it speaks of.
+    store: Arc<Store>,
     running: Arc<Running>,
     plan: Arc<Plan>,
     deferred: Deferred,
@@ -68,7 +78,12 @@ struct Pipeline {
 }
 
 impl Pipeline {
-    async fn start(shared: &Arc<Shared>, running: &Arc<Running>, prepared: Prepared) -> Result<Self> {
+    async fn start(
+        shared: &Arc<Shared>,
+        upstream: Upstream,
+        running: &Arc<Running>,
+        prepared: Prepared,
+    ) -> Result<Self> {
         let Prepared {
             plan,
             start,
@@ -81,13 +96,13 @@ impl Pipeline {
             key: plan.key.clone(),
             start: start.clone(),
         };
-        let streamer = Streamer::open(&shared.upstream, request).await?;
+        let streamer = Streamer::open(&upstream, request).await?;
         let ledger = Ledger::start(&plan, frontier, Some(start));
         let (changes, received) = mpsc::channel(CHANNEL_ITEMS);
         let counters = Arc::clone(&running.counters);
         let applier = applier::start(
             Arc::clone(&plan),
-            shared.upstream.clone(),
+            upstream.clone(),
             received,
             Options::default(),
             ledger.clone(),
@@ -95,9 +110,14 @@ impl Pipeline {
         );
         let stream = StreamFailure::default();
         let following = follow(streamer, ledger.watermark(), changes, counters, stream.clone());
-        let throttling =
-            throttle::watch_reasons(shared.upstream.clone(), applier.clone(), running.throttle.clone());
-        let persisting = persist(Arc::clone(shared), Arc::clone(running), ledger.clone());
+        let throttling = throttle::watch_reasons(
+            upstream.clone(),
+            applier.clone(),
+            running.throttle.clone(),
+            Arc::clone(&running.share),
+        );
+        let store = Arc::new(Store::new(upstream.clone()));
+        let persisting = persist(Arc::clone(&store), Arc::clone(running), ledger.clone());
         let tasks = [
             tokio::spawn(following).abort_handle(),
             tokio::spawn(throttling).abort_handle(),
@@ -105,6 +125,8 @@ impl Pipeline {
         ];
         Ok(Self {
             shared: Arc::clone(shared),
+            upstream,
+            store,
             running: Arc::clone(running),
             plan,
             deferred,
@@ -117,12 +139,12 @@ impl Pipeline {
 
     async fn phases(&self) -> Result<Altered> {
         let report = tokio::select! {
-            report = copy(&self.shared, &self.running, &self.plan, &self.ledger) => report?,
+            report = copy(&self.upstream, &self.running, &self.plan, &self.ledger) => report?,
             error = self.applier.failed() => return Err(error),
             error = self.shared.rest.asked() => return Err(error),
         };
         self.enter(Event::Copied).await?;
-        failpoint::hit("copied");
+        failpoint::hit(Failpoint::Copied);
         tokio::select! {
             built = self.build_indexes() => built?,
             error = self.applier.failed() => return Err(error),
@@ -130,18 +152,23 @@ impl Pipeline {
             error = self.shared.rest.asked() => return Err(error),
         }
         self.enter(Event::Indexed).await?;
-        failpoint::hit("indexed");
+        failpoint::hit(Failpoint::Indexed);
         let verified = tokio::select! {
-            verified = compare(&self.shared, &self.running, &self.plan, &self.applier) => verified?,
+            verified = compare(&self.upstream, &self.running, &self.plan, &self.applier) => verified?,
             error = self.applier.failed() => return Err(error),
             error = self.shared.rest.asked() => return Err(error),
         };
-        failpoint::hit("verified");
+        failpoint::hit(Failpoint::Verified);
+        tokio::select! {
+            agreed = self.ask_owner() => agreed?,
+            error = self.applier.failed() => return Err(error),
+            error = self.shared.rest.asked() => return Err(error),
+        }
         let altered = self.altered(report, &verified);
         self.running.advance(Event::Verified)?;
         self.swap(verified).await?;
         self.running.advance(Event::Swapped)?;
-        failpoint::hit("swapped");
+        failpoint::hit(Failpoint::Swapped);
         Ok(altered)
     }
 
@@ -149,8 +176,9 @@ impl Pipeline {
         indexes::build(Build {
             plan: &self.plan,
             deferred: &self.deferred,
-            upstream: &self.shared.upstream,
+            upstream: &self.upstream,
             applier: &self.applier,
+            share: &self.running.share,
             cancelled: self.running.cancelled(),
         })
         .await
@@ -159,23 +187,32 @@ impl Pipeline {
     async fn enter(&self, event: Event) -> Result<()> {
         let phase = self.running.advance(event)?;
         tracing::info!(migration = self.running.id(), table = %self.plan.source_name(), %phase, "next phase");
-        self.shared.store.enter(self.running.id(), phase, None).await
+        self.store.go_on(self.running.id(), phase).await
     }
 
-    async fn swap(&self, verified: Verified) -> Result<()> {
-        let context = cut_over::Context {
+    /// The owner's own checks, before the swap.
+    async fn ask_owner(&self) -> Result<()> {
+        let checks = prepare::checks(&self.shared, self.running.task())?;
+        owner_check::run(&self.cut_over(), &checks).await
+    }
+
+    fn cut_over(&self) -> cut_over::Context {
+        cut_over::Context {
             plan: Arc::clone(&self.plan),
-            upstream: self.shared.upstream.clone(),
+            upstream: self.upstream.clone(),
             follower: Arc::new(self.applier.clone()),
             gate: Arc::clone(&self.shared.gate),
             budget: cut_over::DEFAULT_BUDGET,
             recorder: Arc::new(Record {
-                shared: Arc::clone(&self.shared),
+                store: Arc::clone(&self.store),
                 id: self.running.id(),
             }),
             cancelled: self.running.cancelled(),
-        };
-        let swapped = cut_over::swap(&context, verified).await?;
+        }
+    }
+
+    async fn swap(&self, verified: Verified) -> Result<()> {
+        let swapped = cut_over::swap(&self.cut_over(), verified).await?;
         tracing::info!(
             migration = self.running.id(), table = %self.plan.source_name(),
             held_ms = swapped.held.as_millis(), attempts = swapped.attempts, "the tables are swapped"
@@ -199,12 +236,27 @@ impl Pipeline {
         }
     }
 
+    /// The error, or that somebody else has changed the tables: then a statement of ours was refused for that, and its error
+    /// is no answer to the client's. The stream knows what was done to them, and may not have come there yet.
+    async fn or_interference(&self, error: Error) -> Error {
+        let Ok(false) = prepare::still_stand(&self.upstream, &self.plan).await else {
+            return error;
+        };
+        match tokio::time::timeout(STREAM_PATIENCE, self.applier.failed()).await {
+            // Not an answer, so that the stream's own words are told instead.
+            Ok(heard) => Error::fatal(heard.to_string()),
+            Err(_) => Error::fatal(format!(
+                "the tables were changed by somebody else, and then: {error}"
+            )),
+        }
+    }
+
     async fn stop(self) {
         self.tasks.iter().for_each(AbortHandle::abort);
         self.applier.stop().await;
         let checkpoint = self.ledger.checkpoint().borrow().clone();
         if let Some(checkpoint) = checkpoint.filter(|_| self.shared.rest.is_asked()) {
-            save(&self.shared, &self.running, &checkpoint).await;
+            save(&self.store, &self.running, &checkpoint).await;
             let (migration, rows) = (self.running.id(), self.running.counters.rows_copied.get());
             tracing::info!(migration, table = %self.plan.source_name(), rows, "the migration rests until alterego is started again");
         }
@@ -213,25 +265,30 @@ impl Pipeline {
 
 /// Persists each step of the cut-over that a crash must find recorded.
 struct Record {
-    shared: Arc<Shared>,
+    store: Arc<Store>,
     id: u64,
 }
 
 #[async_trait::async_trait]
 impl Recorder for Record {
     async fn cutting_over(&self) -> Result<()> {
-        self.shared.store.enter(self.id, Phase::CuttingOver, None).await
+        self.store.go_on(self.id, Phase::CuttingOver).await
     }
 }
 
-async fn copy(shared: &Shared, running: &Running, plan: &Arc<Plan>, ledger: &Ledger) -> Result<CopyReport> {
+async fn copy(
+    upstream: &Upstream,
+    running: &Running,
+    plan: &Arc<Plan>,
+    ledger: &Ledger,
+) -> Result<CopyReport> {
     row_copy::run(RowCopy {
         plan: Arc::clone(plan),
-        upstream: shared.upstream.clone(),
+        upstream: upstream.clone(),
         ledger: ledger.clone(),
         counters: Arc::clone(&running.counters),
-        workers: COPY_WORKERS,
-        limits: SizeLimits::default(),
+        share: Arc::clone(&running.share),
+        limits: SizeLimits::of_environment(),
         throttle: running.throttle.subscribe(),
         cancel: running.cancelled(),
         warnings_max: MAX_WARNINGS,
@@ -240,16 +297,18 @@ async fn copy(shared: &Shared, running: &Running, plan: &Arc<Plan>, ledger: &Led
 }
 
 async fn compare(
-    shared: &Shared,
+    upstream: &Upstream,
     running: &Running,
     plan: &Arc<Plan>,
     applier: &ApplierHandle,
 ) -> Result<Verified> {
+    slowpoint::pass("verifying").await;
     verify::run(&verify::Context {
         plan: Arc::clone(plan),
-        upstream: shared.upstream.clone(),
+        upstream: upstream.clone(),
         follower: Arc::new(applier.clone()),
         counters: Arc::clone(&running.counters),
+        share: Arc::clone(&running.share),
         cancelled: running.cancelled(),
     })
     .await
@@ -257,25 +316,25 @@ async fn compare(
 
 /// Writes the ledger's word to the state table, now and then. A checkpoint that cannot be written only means that
 /// a resumed migration begins at the one before.
-async fn persist(shared: Arc<Shared>, running: Arc<Running>, ledger: Ledger) {
+async fn persist(store: Arc<Store>, running: Arc<Running>, ledger: Ledger) {
     let mut checkpoints = ledger.checkpoint();
     while checkpoints.changed().await.is_ok() {
         let checkpoint = checkpoints.borrow_and_update().clone();
         if let Some(checkpoint) = checkpoint {
-            save(&shared, &running, &checkpoint).await;
-            failpoint::hit("checkpointed");
+            failpoint::hit(Failpoint::CheckpointDue);
+            save(&store, &running, &checkpoint).await;
+            failpoint::hit(Failpoint::Checkpointed);
         }
         tokio::time::sleep(CHECKPOINT_INTERVAL).await;
     }
 }
 
-async fn save(shared: &Shared, running: &Running, checkpoint: &Checkpoint) {
+async fn save(store: &Store, running: &Running, checkpoint: &Checkpoint) {
     let position = checkpoint.position.encode();
     let frontier = checkpoint.copied_through.encode();
     let counters = &running.counters;
     let (rows, changes) = (counters.rows_copied.get(), counters.changes_applied.get());
-    let saved = shared
-        .store
+    let saved = store
         .checkpoint(running.id(), &position, &frontier, rows, changes)
         .await;
     if let Err(error) = saved {

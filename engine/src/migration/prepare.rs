@@ -6,21 +6,24 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
 use super::Shared;
-use super::outcome::Altered;
+use super::carry_out::unknown_error;
+use super::outcome::{Altered, Outcome};
 use super::phase::{Event, Phase};
 use super::running::Running;
 use super::store::{Record, Task};
 use crate::alter::{self, NotOurs, ReadMode, Statement};
 use crate::checkpoint::Frontier;
 use crate::cut_over::{self, Where};
+use crate::failpoint::{self, Failpoint};
 use crate::ident::quoted_text;
 use crate::indexes::{self, Attempt, Deferred};
+use crate::owner_check::{self, OwnerCheck};
 use crate::plan::Plan;
 use crate::position::{self, Position};
 use crate::preflight::Checked;
-use crate::session::SessionSettings;
-use crate::table::{Table, same_definition};
-use crate::{Error, Flavor, Result, TableName, failpoint, ghost, preflight};
+use crate::session::{SessionSettings, Upstream};
+use crate::table::{Column, Table, same_definition};
+use crate::{Error, Flavor, Refusal, Result, TableName, ghost, preflight};
 
 /// A migration that can begin to copy, or go on.
 pub(super) struct Prepared {
@@ -40,15 +43,34 @@ pub(super) enum Standing {
     Ready(Box<Prepared>),
     /// An earlier attempt had swapped the tables, and did not live to say so.
     AlreadySwapped(Altered),
+    /// The process that owned the table before has brought it to its end, and said so.
+    Ended(Outcome),
 }
 
 /// Builds the ghost of a migration that begins, or begins afresh.
-pub(super) async fn fresh(shared: &Shared, running: &Running) -> Result<Prepared> {
+pub(super) async fn fresh(shared: &Shared, upstream: &Upstream, running: &Running) -> Result<Prepared> {
+    let statement = understood(running.task(), upstream.flavor())?;
+    let begun = begin(shared, upstream, running, &statement).await;
+    begun.map_err(|error| match error {
+        // Left to the server, the change would be made without the check that its own text asks for.
+        Error::Refused(Refusal(reason)) if !statement.hints().is_empty() => owner_check::objection(
+            format_args!("its check cannot be made, because the table cannot be altered online: {reason}"),
+        ),
+        other => other,
+    })
+}
+
+async fn begin(
+    shared: &Shared,
+    upstream: &Upstream,
+    running: &Running,
+    statement: &Statement,
+) -> Result<Prepared> {
     let task = running.task();
-    let mut conn = shared.upstream.control().await?;
-    let statement = understood(task, shared.upstream.flavor())?;
+    let owner_checks = checks(shared, task)?;
+    let mut conn = upstream.control().await?;
     let source = Table::load(&mut conn, &task.source).await?;
-    let checked = preflight::check(&statement, &source).map_err(Error::Refused)?;
+    let checked = preflight::check(statement, &source).map_err(Error::Refused)?;
     if running.id() == 0 {
         keep_strangers(shared, &mut conn, &source.name).await?;
         running.set_id(
@@ -59,17 +81,19 @@ pub(super) async fn fresh(shared: &Shared, running: &Running) -> Result<Prepared
         );
     }
     tracing::info!(migration = running.id(), table = %source.name, statement = %task.statement, "the migration begins");
-    failpoint::hit("accepted");
-    let plan = ghost::build(&shared.upstream, checked, &task.settings).await?;
-    failpoint::hit("ghost_built");
-    let (plan, deferred) = without_indexes(shared, &mut conn, plan, checked, &task.settings).await?;
-    failpoint::hit("indexes_put_off");
+    failpoint::hit(Failpoint::Accepted);
+    let plan = ghost::build(upstream, checked, &task.settings).await?;
+    failpoint::hit(Failpoint::GhostBuilt);
+    owner_check::rehearse(upstream, &plan, &owner_checks).await?;
+    let (plan, deferred) = without_indexes(upstream, &mut conn, plan, checked, &task.settings).await?;
+    failpoint::hit(Failpoint::IndexesPutOff);
     // The position comes before the first row is read and after the definition: a change of the definition in
     // between would be in neither.
-    let start = Position::current(&mut conn, shared.upstream.flavor()).await?;
+    let start = Position::current(&mut conn, upstream.flavor()).await?;
     still_defined(&mut conn, &source).await?;
     let rows = estimate_rows(&mut conn, &source).await?;
     running.set_rows_estimated(rows);
+    failpoint::hit(Failpoint::StartRead);
     shared
         .store
         .prepared(
@@ -82,7 +106,7 @@ pub(super) async fn fresh(shared: &Shared, running: &Running) -> Result<Prepared
         )
         .await?;
     running.advance(Event::Prepared)?;
-    failpoint::hit("prepared");
+    failpoint::hit(Failpoint::Prepared);
     Ok(Prepared {
         plan: Arc::new(plan),
         start,
@@ -91,19 +115,28 @@ pub(super) async fn fresh(shared: &Shared, running: &Running) -> Result<Prepared
     })
 }
 
+/// The checks of the statement's comments, and those that the configuration has for its table.
+pub(super) fn checks(shared: &Shared, task: &Task) -> Result<Vec<OwnerCheck>> {
+    let statement = understood(task, shared.upstream.flavor())?;
+    let mut checks = OwnerCheck::of_hints(statement.hints()).map_err(owner_check::objection)?;
+    let configured = shared.config.checks.iter();
+    checks.extend(configured.filter_map(|check| check.about(&task.source)));
+    Ok(checks)
+}
+
 /// The ghost without the indexes that are better built in the end, or as it was where they would not come back the same.
 async fn without_indexes(
-    shared: &Shared,
+    upstream: &Upstream,
     conn: &mut Conn,
     plan: Plan,
     checked: Checked<'_>,
     settings: &SessionSettings,
 ) -> Result<(Plan, Deferred)> {
-    match indexes::put_off(conn, shared.upstream.flavor(), &plan).await? {
+    match indexes::put_off(conn, upstream.flavor(), &plan).await? {
         Attempt::Deferred(deferred) => Ok((plan, deferred)),
         Attempt::Spoiled => {
             tracing::debug!(table = %plan.source_name(), "the indexes are filled row by row");
-            let plan = ghost::build(&shared.upstream, checked, settings).await?;
+            let plan = ghost::build(upstream, checked, settings).await?;
             let deferred = Deferred::until(&plan.ghost.create);
             Ok((plan, deferred))
         }
@@ -122,24 +155,27 @@ async fn keep_strangers(shared: &Shared, conn: &mut Conn, source: &TableName) ->
 }
 
 /// Takes up a migration where its record says it stands.
-pub(super) async fn resumed(shared: &Shared, running: &Running, record: Record) -> Result<Standing> {
-    let mut conn = shared.upstream.control().await?;
+pub(super) async fn resumed(
+    shared: &Shared,
+    upstream: &Upstream,
+    running: &Running,
+    record: Record,
+) -> Result<Standing> {
+    if let Some(outcome) = ended_elsewhere(&record) {
+        return Ok(Standing::Ended(outcome));
+    }
+    running.stands(record.phase);
+    let mut conn = upstream.control().await?;
     if record.phase == Phase::CuttingOver && is_swapped(&mut conn, &record.task.source).await? {
         shared.gate.swapped(&record.task.source);
-        let rows = if record.native_copies {
-            record.rows_copied
-        } else {
-            0
-        };
-        return Ok(Standing::AlreadySwapped(Altered {
-            rows,
-            ..Altered::default()
-        }));
+        failpoint::hit(Failpoint::FoundSwapped);
+        return Ok(Standing::AlreadySwapped(altered_before(&record)));
     }
-    match checkpointed(shared, &mut conn, &record).await? {
+    match checkpointed(upstream.flavor(), &mut conn, &record).await? {
         Ok(prepared) => {
             running.advance(Event::Resumed)?;
             shared.store.enter(record.id, Phase::Copying, None).await?;
+            failpoint::hit(Failpoint::Resumed);
             tracing::info!(migration = record.id, table = %record.task.source, rows = record.rows_copied, "the migration goes on from its checkpoint");
             Ok(Standing::Ready(Box::new(prepared)))
         }
@@ -149,13 +185,51 @@ pub(super) async fn resumed(shared: &Shared, running: &Running, record: Record) 
                 shared.store.enter(record.id, Phase::Preparing, None).await?;
             }
             tracing::info!(migration = record.id, table = %record.task.source, reason, "the migration starts over");
-            Ok(Standing::Ready(Box::new(fresh(shared, running).await?)))
+            failpoint::hit(Failpoint::StartingOver);
+            Ok(Standing::Ready(Box::new(fresh(shared, upstream, running).await?)))
         }
     }
 }
 
+/// How the migration ended, if the process that owned the table before has brought it to its end.
+fn ended_elsewhere(record: &Record) -> Option<Outcome> {
+    match record.phase {
+        Phase::Swapped | Phase::Done => Some(Outcome::Altered(altered_before(record))),
+        Phase::Cancelled => Some(Outcome::Cancelled),
+        Phase::Failed => {
+            let message = record.message.clone().unwrap_or_default();
+            Some(Outcome::Failed(unknown_error(&Error::fatal(message))))
+        }
+        Phase::Preparing | Phase::Copying | Phase::Indexing | Phase::Verifying | Phase::CuttingOver => None,
+    }
+}
+
+/// What is known of a swap that another process has made.
+fn altered_before(record: &Record) -> Altered {
+    Altered {
+        rows: if record.native_copies {
+            record.rows_copied
+        } else {
+            0
+        },
+        ..Altered::default()
+    }
+}
+
 /// Whether the ghost has the source's name, after completing what a crash of the server left half done.
+///
+/// The process that tried the swap is gone, but its session may not be yet, and its RENAME may be on its way. The look
+/// waits behind the locks of that session: it gets past them when the session has ended, with or without a swap.
 async fn is_swapped(conn: &mut Conn, source: &TableName) -> Result<bool> {
+    match conn
+        .query_drop(format!("SELECT 1 FROM {source} LIMIT 0"))
+        .await
+        .map_err(Error::from)
+    {
+        // Not there: then a crash of the server has left the swap half done.
+        Ok(()) | Err(Error::Answer(_)) => {}
+        Err(error) => return Err(error),
+    }
     match cut_over::look(conn, source).await? {
         Where::Swapped => Ok(true),
         Where::Halfway => {
@@ -167,7 +241,7 @@ async fn is_swapped(conn: &mut Conn, source: &TableName) -> Result<bool> {
 }
 
 /// The state a checkpoint speaks of, or why it cannot be gone on from.
-async fn checkpointed(shared: &Shared, conn: &mut Conn, record: &Record) -> Result<Result<Prepared, String>> {
+async fn checkpointed(flavor: Flavor, conn: &mut Conn, record: &Record) -> Result<Result<Prepared, String>> {
     if record.phase == Phase::Preparing {
         return Ok(Err("it had not begun to copy".to_owned()));
     }
@@ -184,10 +258,10 @@ async fn checkpointed(shared: &Shared, conn: &mut Conn, record: &Record) -> Resu
             "the table's definition was changed while the migration stood still",
         ));
     }
-    if let Err(missing) = position::can_resume(conn, shared.upstream.flavor(), &start).await? {
+    if let Err(missing) = position::can_resume(conn, flavor, &start).await? {
         return Ok(Err(missing));
     }
-    let statement = understood(&record.task, shared.upstream.flavor())?;
+    let statement = understood(&record.task, flavor)?;
     match ghost::adopt(
         conn,
         &source,
@@ -225,6 +299,33 @@ fn understood(task: &Task, flavor: Flavor) -> Result<Statement> {
         NotOurs::Native(refusal) => Error::Refused(refusal),
         NotOurs::Unrelated => Error::refused("it is no change of a table"),
     })
+}
+
+/// Whether source and ghost are there with the columns they are known by.
+pub(super) async fn still_stand(upstream: &Upstream, plan: &Plan) -> Result<bool> {
+    let mut conn = upstream.control().await?;
+    for known in [&plan.source, &plan.ghost] {
+        match Table::load(&mut conn, &known.name).await {
+            Ok(now) if same_columns(&now.columns, &known.columns) => {}
+            Ok(_) | Err(Error::Answer(_) | Error::Refused(_)) => return Ok(false),
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(true)
+}
+
+/// Whether the columns are the same but for their defaults: MySQL writes that of a TIMESTAMP anew at each ALTER, an own one
+/// included, in the time zone of the session.
+fn same_columns(now: &[Column], known: &[Column]) -> bool {
+    let same = |(now, known): (&Column, &Column)| {
+        let default = known.default.clone();
+        *known
+            == Column {
+                default,
+                ..now.clone()
+            }
+    };
+    now.len() == known.len() && now.iter().zip(known).all(same)
 }
 
 async fn still_defined(conn: &mut Conn, source: &Table) -> Result<()> {

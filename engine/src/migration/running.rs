@@ -11,6 +11,7 @@ use super::phase::{Event, Impossible, Phase};
 use super::status::Status;
 use super::store::{Record, Task};
 use crate::counters::Counters;
+use crate::throttle::Share;
 
 /// One migration at work.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub struct Running {
     pub counters: Arc<Counters>,
     /// Why the row copy stands still.
     pub throttle: watch::Sender<Option<String>>,
+    /// How much of the server it takes.
+    pub share: Arc<Share>,
     cancel: watch::Sender<bool>,
     outcome: watch::Sender<Option<Outcome>>,
     rate: Mutex<Rate>,
@@ -40,6 +43,7 @@ impl Running {
             phase: watch::Sender::new(Phase::Preparing),
             counters: Arc::default(),
             throttle: watch::Sender::new(None),
+            share: Arc::default(),
             cancel: watch::Sender::new(false),
             outcome: watch::Sender::new(None),
             rate: Mutex::default(),
@@ -57,6 +61,7 @@ impl Running {
         running.age_before = Duration::from_secs(record.age_seconds);
         running.counters.rows_copied.add(record.rows_copied);
         running.counters.changes_applied.add(record.changes_applied);
+        running.counters.rows_repaired.add(record.rows_repaired);
         running
     }
 
@@ -72,6 +77,17 @@ impl Running {
 
     pub(super) fn set_id(&self, id: u64) {
         self.id.store(id, Ordering::Relaxed);
+    }
+
+    /// Takes up where the record says that the migration stands.
+    pub(super) fn stands(&self, phase: Phase) {
+        self.phase.send_replace(phase);
+    }
+
+    /// Forgets its number and how far it came: the server has no record of it.
+    pub(super) fn begin_anew(&self) {
+        self.set_id(0);
+        self.stands(Phase::Preparing);
     }
 
     pub(super) fn set_rows_estimated(&self, rows: u64) {
@@ -136,6 +152,7 @@ impl Running {
             rows_estimated: self.rows_estimated().max(rows_copied),
             rows_per_second,
             rows_verified,
+            rows_repaired: self.counters.rows_repaired.get(),
             changes_applied: self.counters.changes_applied.get(),
             throttle: (phase == Phase::Copying)
                 .then(|| self.throttle.borrow().clone())

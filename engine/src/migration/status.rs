@@ -24,6 +24,8 @@ pub struct Status {
     pub rows_per_second: Option<u64>,
     /// Rows verification has compared.
     pub rows_verified: u64,
+    /// Rows verification found wrong and repaired.
+    pub rows_repaired: u64,
     /// Keys reconciled because of changes.
     pub changes_applied: u64,
     /// Why the row copy stands still.
@@ -35,7 +37,7 @@ pub struct Status {
 }
 
 /// The names of the columns of [`Status::cells`].
-pub const COLUMNS: [&str; 13] = [
+pub const COLUMNS: [&str; 14] = [
     "id",
     "table",
     "statement",
@@ -48,6 +50,7 @@ pub const COLUMNS: [&str; 13] = [
     "throttle",
     "age_seconds",
     "changes_applied",
+    "rows_repaired",
     "message",
 ];
 
@@ -98,6 +101,7 @@ impl Status {
             self.throttle.clone(),
             Some(self.age.as_secs().to_string()),
             Some(self.changes_applied.to_string()),
+            Some(self.rows_repaired.to_string()),
             self.message.clone(),
         ]
     }
@@ -125,6 +129,7 @@ mod tests {
             rows_estimated: 1000,
             rows_per_second: Some(100),
             rows_verified: verified,
+            rows_repaired: 0,
             changes_applied: 0,
             throttle: None,
             age: Duration::from_secs(5),

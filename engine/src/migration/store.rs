@@ -10,6 +10,7 @@ use mysql_async::{Conn, FromRowError, Row, params};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::phase::Phase;
+use crate::binlog::OWN_COMMENT;
 use crate::names::STATE_SCHEMA;
 use crate::session::{SessionSettings, Upstream};
 use crate::{Error, Result, TableName};
@@ -54,6 +55,8 @@ pub(super) struct Record {
     pub rows_estimated: u64,
     /// Keys reconciled so far.
     pub changes_applied: u64,
+    /// Rows verification found wrong and repaired.
+    pub rows_repaired: u64,
     /// Seconds since it was accepted, until now or its end.
     pub age_seconds: u64,
     /// How long the replaced table is kept after the swap, in seconds.
@@ -73,9 +76,18 @@ pub(crate) struct Store {
 
 const COLUMNS: &str = "id, source_schema, source_table, statement, ansi_quotes, no_backslash_escapes, sql_mode, \
      time_zone, character_set_client, collation_connection, foreign_key_checks, phase, source_create, ghost_create, native_copies, \
-     position, frontier, rows_copied, rows_estimated, changes_applied, \
+     position, frontier, rows_copied, rows_estimated, changes_applied, rows_repaired, \
      CAST(TIMESTAMPDIFF(SECOND, accepted_at, COALESCE(ended_at, NOW(6))) AS UNSIGNED) AS age_seconds, keep_seconds, \
      CAST(TIMESTAMPDIFF(SECOND, swapped_at, NOW(6)) AS UNSIGNED) AS swapped_seconds_ago, message";
+
+/// What was not in the first version's table, and how it is added.
+const ADDED_COLUMNS: [(&str, &str); 2] = [
+    ("ghost_create", "LONGTEXT NOT NULL AFTER source_create"),
+    (
+        "rows_repaired",
+        "BIGINT UNSIGNED NOT NULL DEFAULT 0 AFTER changes_applied",
+    ),
+];
 
 impl Store {
     /// The store of `upstream`; nothing is touched yet.
@@ -119,6 +131,7 @@ impl Store {
                     rows_copied BIGINT UNSIGNED NOT NULL DEFAULT 0,
                     rows_estimated BIGINT UNSIGNED NOT NULL DEFAULT 0,
                     changes_applied BIGINT UNSIGNED NOT NULL DEFAULT 0,
+                    rows_repaired BIGINT UNSIGNED NOT NULL DEFAULT 0,
                     keep_seconds BIGINT UNSIGNED NOT NULL DEFAULT 0,
                     accepted_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
                     swapped_at DATETIME(6),
@@ -135,15 +148,18 @@ impl Store {
 
     /// Adds what a state table of an earlier version lacks.
     async fn complete(&self) -> Result<()> {
-        let mut session = self.session().await?;
-        let columns = format!("SHOW COLUMNS FROM {STATE_SCHEMA}.migrations LIKE 'ghost_create'");
-        let found = session.conn.query_first::<Row, _>(columns).await;
-        if session.done(found)?.is_some() {
-            return Ok(());
+        for (column, definition) in ADDED_COLUMNS {
+            let mut session = self.session().await?;
+            let columns = format!("SHOW COLUMNS FROM {STATE_SCHEMA}.migrations LIKE '{column}'");
+            let found = session.conn.query_first::<Row, _>(columns).await;
+            if session.done(found)?.is_none() {
+                let add = format!(
+                    "ALTER TABLE {STATE_SCHEMA}.migrations ADD COLUMN {column} {definition} {OWN_COMMENT}"
+                );
+                self.run(add, ()).await?;
+            }
         }
-        let add = "ADD COLUMN ghost_create LONGTEXT NOT NULL AFTER source_create";
-        self.run(format!("ALTER TABLE {STATE_SCHEMA}.migrations {add}"), ())
-            .await
+        Ok(())
     }
 
     /// Records a migration that is accepted but not begun; returns its number.
@@ -151,6 +167,17 @@ impl Store {
     /// # Errors
     /// Those of the statement.
     pub(super) async fn accept(&self, task: &Task, keep_seconds: u64) -> Result<u64> {
+        match self.insert(task, keep_seconds).await {
+            // Somebody has removed it since it was created.
+            Err(Error::Answer(_)) if !self.is_installed().await? => {
+                self.install().await?;
+                self.insert(task, keep_seconds).await
+            }
+            other => other,
+        }
+    }
+
+    async fn insert(&self, task: &Task, keep_seconds: u64) -> Result<u64> {
         let mut session = self.session().await?;
         let result = session
             .conn
@@ -239,12 +266,54 @@ impl Store {
     ///
     /// # Errors
     /// Those of the statement.
-    pub(super) async fn counted(&self, id: u64, rows: u64, changes: u64) -> Result<()> {
+    pub(super) async fn counted(&self, id: u64, rows: u64, changes: u64, repaired: u64) -> Result<()> {
         self.run(
-            format!("UPDATE {STATE_SCHEMA}.migrations SET rows_copied=:rows, changes_applied=:changes WHERE id=:id"),
-            params! { "rows" => rows, "changes" => changes, "id" => id },
+            format!(
+                "UPDATE {STATE_SCHEMA}.migrations SET rows_copied=:rows, changes_applied=:changes, \
+                 rows_repaired=:repaired WHERE id=:id"
+            ),
+            params! { "rows" => rows, "changes" => changes, "repaired" => repaired, "id" => id },
         )
         .await
+    }
+
+    /// Records a phase of a migration that goes on.
+    ///
+    /// # Errors
+    /// [`Error::Fatal`] if the record is gone: nobody could finish what a crash interrupts. Those of the statement.
+    pub(super) async fn go_on(&self, id: u64, phase: Phase) -> Result<()> {
+        let entered = self.enter(id, phase, None).await;
+        match entered {
+            Err(Error::Answer(error)) => Err(Error::fatal(format!("its state cannot be recorded: {error}"))),
+            Ok(()) if !self.has(id).await? => Err(Error::fatal(format!(
+                "its record in {STATE_SCHEMA}.migrations was removed by somebody else"
+            ))),
+            other => other,
+        }
+    }
+
+    async fn has(&self, id: u64) -> Result<bool> {
+        let mut session = self.session().await?;
+        let found = session
+            .conn
+            .query_first::<u8, _>(format!("SELECT 1 FROM {STATE_SCHEMA}.migrations WHERE id={id}"))
+            .await;
+        Ok(session.done(found)?.is_some())
+    }
+
+    /// Whether the state table is there.
+    ///
+    /// # Errors
+    /// Those of the statement.
+    pub(super) async fn is_installed(&self) -> Result<bool> {
+        let mut session = self.session().await?;
+        let found = session
+            .conn
+            .query_first::<u8, _>(format!(
+                "SELECT 1 FROM information_schema.tables WHERE table_schema='{STATE_SCHEMA}' AND table_name='migrations'"
+            ))
+            .await;
+        Ok(session.done(found)?.is_some())
     }
 
     /// Records a phase.
@@ -267,6 +336,38 @@ impl Store {
             },
         )
         .await
+    }
+
+    /// Records that a migration ended without a swap; what it leaves behind is still there.
+    ///
+    /// # Errors
+    /// Those of the statement.
+    pub(super) async fn end(&self, id: u64, phase: Phase, message: &str) -> Result<()> {
+        self.run(
+            format!("UPDATE {STATE_SCHEMA}.migrations SET phase=:phase, message=:message WHERE id=:id"),
+            params! { "phase" => phase.as_str(), "message" => message, "id" => id },
+        )
+        .await
+    }
+
+    /// Records that a migration which ended without a swap has left nothing behind.
+    ///
+    /// # Errors
+    /// Those of the statement.
+    pub(super) async fn tidied(&self, id: u64) -> Result<()> {
+        self.run(
+            format!("UPDATE {STATE_SCHEMA}.migrations SET ended_at=COALESCE(ended_at, NOW(6)) WHERE id=:id"),
+            params! { "id" => id },
+        )
+        .await
+    }
+
+    /// Whether a migration after `id` works on `source`, or has left something behind there.
+    ///
+    /// # Errors
+    /// Those of the statement.
+    pub(super) async fn is_succeeded(&self, id: u64, source: &TableName) -> Result<bool> {
+        self.is_there("id > :id AND ended_at IS NULL", id, source).await
     }
 
     /// Whether a migration after `id` has replaced `source` again.
@@ -306,13 +407,21 @@ impl Store {
         self.is_there("id > :id", 0, source).await
     }
 
-    /// The migrations that have not ended, oldest first.
+    /// The migrations that have not ended, or that have left something behind, oldest first.
     ///
     /// # Errors
     /// Those of the statement.
     pub(super) async fn unfinished(&self) -> Result<Vec<Record>> {
-        self.select("WHERE phase NOT IN ('done', 'failed', 'cancelled') ORDER BY id")
-            .await
+        self.select("WHERE ended_at IS NULL ORDER BY id").await
+    }
+
+    /// The migration with this number.
+    ///
+    /// # Errors
+    /// Those of the statement.
+    pub(super) async fn record(&self, id: u64) -> Result<Option<Record>> {
+        let found = self.select(&format!("WHERE id = {id}")).await?;
+        Ok(found.into_iter().next())
     }
 
     /// The unfinished migrations and the last ended ones, newest first.
@@ -408,6 +517,7 @@ fn read(row: &mut Row) -> Option<Record> {
         rows_copied: row.take("rows_copied")?,
         rows_estimated: row.take("rows_estimated")?,
         changes_applied: row.take("changes_applied")?,
+        rows_repaired: row.take("rows_repaired")?,
         age_seconds: row.take("age_seconds")?,
         keep_seconds: row.take("keep_seconds")?,
         swapped_seconds_ago: row.take("swapped_seconds_ago")?,

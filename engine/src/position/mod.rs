@@ -12,6 +12,7 @@
 mod domains;
 mod gtid_set;
 mod resume;
+mod same_log;
 mod status;
 
 pub use domains::{DomainGtid, Domains};

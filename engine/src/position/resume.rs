@@ -12,7 +12,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 
 use super::status::server_identity;
-use super::{Domains, GtidSet, Position};
+use super::{Domains, GtidSet, Position, same_log};
 use crate::ident::quoted_text;
 use crate::{Error, Flavor, Result};
 
@@ -23,13 +23,16 @@ use crate::{Error, Flavor, Result};
 pub async fn can_resume(conn: &mut Conn, flavor: Flavor, position: &Position) -> Result<Result<(), String>> {
     let same_server = server_identity(conn, flavor).await? == position.server;
     match (flavor, &position.gtids) {
-        (Flavor::MySql, Some(gtids)) => mysql_gtids(conn, gtids).await,
+        (Flavor::MySql, Some(gtids)) => match mysql_gtids(conn, gtids).await? {
+            Ok(()) if same_server => same_log::holds(conn, flavor, position).await,
+            verdict => Ok(verdict),
+        },
         (Flavor::MariaDb, Some(gtids)) if !same_server => mariadb_gtids(conn, gtids).await,
         (Flavor::MariaDb, Some(gtids)) => match mariadb_reached(conn, gtids).await? {
-            Ok(()) => file_is_there(conn, position).await,
+            Ok(()) => same_log::holds(conn, flavor, position).await,
             missing => Ok(missing),
         },
-        (_, None) if same_server => file_is_there(conn, position).await,
+        (_, None) if same_server => same_log::holds(conn, flavor, position).await,
         (_, None) => Ok(Err(format!(
             "the position {position} is one of another server ({}), and without GTIDs it cannot be found on this one",
             position.server
@@ -102,22 +105,6 @@ async fn mariadb_reached(conn: &mut Conn, gtids: &str) -> Result<Result<(), Stri
         Ok(())
     } else {
         Err(format!("the server has not reached the transactions {missing}"))
-    })
-}
-
-async fn file_is_there(conn: &mut Conn, position: &Position) -> Result<Result<(), String>> {
-    let logs = binary_logs(conn).await?;
-    let size = logs
-        .iter()
-        .find(|(file, _)| *file == position.file)
-        .map(|(_, size)| *size);
-    Ok(match size {
-        None => Err(format!("the server has purged its binary log {}", position.file)),
-        Some(size) if size < position.offset => Err(format!(
-            "the server's binary log {} ends at {size}, before {}: transactions after it are lost",
-            position.file, position.offset
-        )),
-        Some(_) => Ok(()),
     })
 }
 

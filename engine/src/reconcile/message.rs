@@ -1,5 +1,6 @@
 //! Server texts about the ghost, as they read when they are about the table itself.
 
+use crate::TableName;
 use crate::error::ServerError;
 use crate::plan::Plan;
 
@@ -36,9 +37,13 @@ pub(super) fn row_of(text: &str) -> Option<u64> {
     tail.parse().ok()
 }
 
-/// `text` with the source's name where the server wrote the ghost's (MariaDB names the table in 4025 and 1366).
-pub(super) fn rename_ghost(text: &str, plan: &Plan) -> String {
-    text.replace(&plan.ghost_name().to_string(), &plan.source_name().to_string())
+/// `text` with the source's name where the server wrote the ghost's (MariaDB names the table in 4025 and 1366, MySQL,
+/// without quotes, in 1831).
+pub(crate) fn rename_ghost(text: &str, plan: &Plan) -> String {
+    let (ghost, source) = (plan.ghost_name(), plan.source_name());
+    let plain = |name: &TableName| format!("{}.{}", name.schema.as_str(), name.table.as_str());
+    text.replace(&ghost.to_string(), &source.to_string())
+        .replace(&plain(ghost), &plain(source))
 }
 
 /// Applies [`shift_row`] to an error.

@@ -42,4 +42,4 @@ pub use writer::Writer;
 pub use written::{Warning, Written};
 
 pub(crate) use backoff::Backoff;
-pub(crate) use message::shift_row;
+pub(crate) use message::{rename_ghost, shift_row};

@@ -25,6 +25,9 @@ use crate::{Error, Result};
 /// How often a set is widened: stale rows can be in each other's way in a chain, which is then walked row by row.
 const ROUNDS_MAX: usize = 1000;
 
+/// How often a proof is begun anew: with every row that turns out to hold the value, or another unique key's, too.
+const PROOF_ROUNDS_MAX: usize = 50;
+
 /// The row that could not be inserted, and the ghost row in its way.
 struct Hit {
     own: Key,
@@ -104,21 +107,53 @@ fn number(reply: &Reply) -> u64 {
     row.and_then(|row| row.get_opt(0)?.ok()).unwrap_or(0)
 }
 
-/// Returns only if the two rows are no duplicates of each other; what they were inserted as is committed.
+/// Returns only if the two rows are not shown to be duplicates of each other.
+///
+/// A third row may hold the value as well, one that is not in the set: then the two conflict with it before they come to
+/// conflict with each other. Such rows are taken out of the ghost, too, and the proof is begun anew.
 async fn prove_duplicate(conn: &mut Conn, sql: &Sql, hit: &Hit) -> Result<()> {
+    let mut pair = [hit.own.clone(), hit.other.clone()];
+    let mut others: Vec<Key> = Vec::new();
+    for _ in 0..PROOF_ROUNDS_MAX {
+        let Some(again) = conflict_among(conn, sql, &pair, &others).await? else {
+            return Ok(());
+        };
+        if !again.inside {
+            others.push(again.other);
+        } else if again.own == again.other || is_same(&pair, &again) {
+            return Ok(());
+        } else {
+            let [own, other] = std::mem::replace(&mut pair, [again.own, again.other]);
+            others.extend([own, other]);
+            others.retain(|key| !pair.contains(key));
+        }
+    }
+    Ok(())
+}
+
+fn is_same(pair: &[Key; 2], hit: &Hit) -> bool {
+    pair.contains(&hit.own) && pair.contains(&hit.other)
+}
+
+/// Makes the ghost's rows of the pair and the others the source's; `None` if that meets no conflict, or one that is gone.
+///
+/// # Errors
+/// [`Error::Answer`] with the server's 1062 if the first conflict is one of the pair with each other.
+async fn conflict_among(conn: &mut Conn, sql: &Sql, pair: &[Key; 2], others: &[Key]) -> Result<Option<Hit>> {
     let _turn = sql.plan().turns.take().await;
-    let pair = RowSet::keys(&[hit.own.clone(), hit.other.clone()]);
+    let all = RowSet::keys(&[pair, others].concat());
     let statements = [
         "START TRANSACTION".to_owned(),
-        sql.lock(&pair, Locking::NoWait),
-        sql.delete(&pair),
+        sql.lock(&RowSet::keys(pair), Locking::NoWait),
+        sql.lock(&RowSet::keys(others), Locking::NoWait),
+        sql.delete(&all),
     ];
     let replies = batch::run(conn, &statements).await?;
     let locked = replies.get(1).map_or(0, number);
-    let insert = sql.insert(&pair, Verb::Insert, Locking::NoWait);
+    let insert = sql.insert(&all, Verb::Insert, Locking::NoWait);
     let Err(error) = batch::run(conn, &[insert]).await else {
         conn.query_drop("COMMIT").await?;
-        return Ok(());
+        return Ok(None);
     };
     let duplicate = error
         .server()
@@ -127,17 +162,18 @@ async fn prove_duplicate(conn: &mut Conn, sql: &Sql, hit: &Hit) -> Result<()> {
         return Err(error);
     }
     // Only the statement was undone; the locks are still held.
-    batch::run(conn, &[forget_hit(), noting_insert(sql, &pair)]).await?;
-    if conflict_noted(conn).await?
-        && let Some(again) = read_hit(conn, sql, &pair).await?
-        && again.inside
-        && again.own != again.other
-        && locked == 2
-    {
-        return Err(error);
+    batch::run(conn, &[forget_hit(), noting_insert(sql, &all)]).await?;
+    let mut again = None;
+    if conflict_noted(conn).await? {
+        again = read_hit(conn, sql, &all).await?;
     }
-    conn.query_drop("ROLLBACK").await?;
-    Ok(())
+    match &again {
+        Some(hit) if hit.inside && hit.own != hit.other && locked == 2 && is_same(pair, hit) => Err(error),
+        _ => {
+            conn.query_drop("ROLLBACK").await?;
+            Ok(again)
+        }
+    }
 }
 
 fn noting_insert(sql: &Sql, set: &RowSet) -> String {

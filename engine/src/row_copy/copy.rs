@@ -13,11 +13,13 @@ use super::collector::Collector;
 use crate::checkpoint::{Frontier, Ledger};
 use crate::chunk::{self, Chunk, ChunkSizer, SizeLimits, Tiling};
 use crate::counters::Counters;
+use crate::failpoint::{self, Failpoint};
 use crate::key::Key;
 use crate::plan::Plan;
 use crate::reconcile::{Backoff, Warning, Worker, Written};
 use crate::session::Upstream;
-use crate::{Error, Result, failpoint};
+use crate::throttle::{STATEMENTS_MAX, Share};
+use crate::{Error, Result, slowpoint};
 
 /// How long chunks in flight may take to finish once the copy is cancelled.
 const GRACE: Duration = Duration::from_secs(2);
@@ -36,8 +38,8 @@ pub struct RowCopy {
     pub ledger: Ledger,
     /// For people to look at.
     pub counters: Arc<Counters>,
-    /// How many chunks are written at a time.
-    pub workers: usize,
+    /// How many chunks may be written at a time.
+    pub share: Arc<Share>,
     /// How large chunks may be.
     pub limits: SizeLimits,
     /// While this holds a reason, no chunk is dispatched.
@@ -95,7 +97,7 @@ impl Dispatcher {
             sizer: ChunkSizer::new(copy.limits),
             ready: None,
             control: None,
-            idle: (0..copy.workers.max(1)).map(worker).collect(),
+            idle: (0..STATEMENTS_MAX).map(worker).collect(),
             busy: JoinSet::new(),
             collector: Collector::new(copy.warnings_max),
             copy,
@@ -120,7 +122,7 @@ impl Dispatcher {
             if self.ready.is_none() && !self.cut().await? {
                 return Ok(());
             }
-            if self.is_throttled() {
+            if self.is_throttled() || self.busy.len() >= self.copy.share.statements() {
                 return Ok(());
             }
             let Some(worker) = self.idle.pop() else {
@@ -136,7 +138,9 @@ impl Dispatcher {
     fn start(&mut self, mut worker: Worker, chunk: Chunk) {
         // Before the read is sent: see the watermark's proof.
         self.copy.ledger.watermark().dispatch(chunk.through());
+        failpoint::hit(Failpoint::ChunkDispatched);
         self.busy.spawn(async move {
+            slowpoint::pass("chunk_dispatched").await;
             let outcome = worker.range(chunk.range()).await;
             Finished {
                 worker,
@@ -206,7 +210,7 @@ impl Dispatcher {
         self.idle.push(worker);
         match outcome {
             Ok(written) => {
-                failpoint::hit("row_copy_chunk_committed");
+                failpoint::hit(Failpoint::ChunkCommitted);
                 self.sizer
                     .took(written.rows, written.took, written.lock_conflicts);
                 self.copy.counters.rows_copied.add(written.rows);

@@ -1,7 +1,7 @@
 //! Whether two definitions of a table are the same.
 
 /// Whether two `SHOW CREATE TABLE` texts describe the same table: its AUTO_INCREMENT counter moves with inserts.
-pub(crate) fn same_definition(one: &str, other: &str) -> bool {
+pub fn same_definition(one: &str, other: &str) -> bool {
     without_counter(one) == without_counter(other)
 }
 

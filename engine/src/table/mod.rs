@@ -5,7 +5,7 @@ mod definition;
 mod load;
 
 pub(crate) use choose::declared_length;
-pub(crate) use definition::same_definition;
+pub use definition::same_definition;
 
 use crate::key::KeyColumn;
 use crate::{Ident, TableName};

@@ -15,6 +15,7 @@ use alterego_engine::plan::Plan;
 use alterego_engine::position::Position;
 use alterego_engine::session::{SessionSettings, Upstream};
 use alterego_engine::table::Table;
+use alterego_engine::throttle::Share;
 use alterego_engine::{Flavor, Result, TableName, ghost, verify};
 use alterego_testkit::{Options, Server};
 use async_trait::async_trait;
@@ -205,6 +206,7 @@ pub(crate) fn verification(
         upstream: upstream.clone(),
         follower: Arc::clone(follower) as Arc<dyn Follower>,
         counters: Arc::new(Counters::default()),
+        share: Arc::new(Share::of(2)),
         cancelled,
     };
     (context, cancel)

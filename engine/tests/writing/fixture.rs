@@ -16,6 +16,7 @@ use alterego_engine::reconcile::Turns;
 use alterego_engine::row_copy::{self, CopyReport, RowCopy, Watermark};
 use alterego_engine::session::{SessionSettings, Upstream};
 use alterego_engine::table::{ChosenKey, Table, UniqueKey, UniqueKeyPart};
+use alterego_engine::throttle::Share;
 use alterego_engine::{Ident, Result, TableName, names};
 use alterego_testkit::{Flavor, Options, Server};
 use mysql_async::Conn;
@@ -128,6 +129,7 @@ impl Fixture {
             },
             time_zone: "+00:00".to_owned(),
             native_copies: true,
+            counter: None,
             turns,
             definition_warnings: Vec::new(),
         };
@@ -186,7 +188,7 @@ impl Fixture {
             upstream: self.upstream.clone(),
             ledger: ledger.clone(),
             counters: self.counters.clone(),
-            workers,
+            share: Arc::new(Share::of(workers)),
             limits,
             throttle,
             cancel,

@@ -8,4 +8,5 @@ mod data;
 mod fixture;
 mod locks;
 mod measure;
+mod share;
 mod unique;

@@ -19,6 +19,9 @@ pub fn words(data: &[u8]) {
     if Show::parse(data).is_some() {
         assert_eq!(whole, Opening::Show);
     }
+    if words::reads_nothing(data) {
+        assert!(!words::only_adds(data) && words::boundary(data).is_none());
+    }
     if words::only_adds(data) {
         assert_eq!(whole, Opening::Other);
     }

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::bystander::Way;
 use super::question::{INTERRUPTED, Put, interrupted};
 use super::settings::Settings;
 use super::tracking::{LEAVES_UNTOLD, OPENS};
 use super::{Kept, Killable, Target};
-use crate::hooks::{Answer, Attempt, Question, Request, Verdict};
+use crate::hooks::{Answer, Attempt, Held, Latch, Question, Request, Verdict};
 use crate::protocol::ok::{Error, status};
 use crate::protocol::session_state::Entry;
 use crate::protocol::shape::Expect;
@@ -45,10 +46,7 @@ impl Session {
         prepared: Option<&Arc<PreparedChange>>,
     ) -> Result<(), End> {
         self.kept = None;
-        let killable = self.shared.router.killables().enter(Target {
-            upstream: self.server.upstream.clone(),
-            id: self.server.connection_id,
-        });
+        let killable = self.may_be_killed();
         if let Some(reason) = self.must_not_be_asked() {
             return self.leave_to_server(caught, text, reason).await;
         }
@@ -63,17 +61,34 @@ impl Session {
                     .await;
             }
         };
+        if settings.defines_otherwise {
+            let reason = "the session has a setting of its own that decides what a definition means";
+            return self.leave_to_server(caught, text, reason).await;
+        }
+        let schema = prepared.map_or_else(|| settings.schema.clone(), |prepared| prepared.schema.clone());
+        let pass = match self.make_way(caught, text, schema, &settings, &killable).await? {
+            Way::Answered => return Ok(()),
+            Way::Free(pass) => pass,
+        };
         match self.ask_server(caught, text, prepared, &settings).await? {
             Course::Answered => Ok(()),
             Course::Interrupted => self.answer_interrupted(caught).await,
             Course::Forward(reason) => self.leave_to_server(caught, text, &reason).await,
             Course::CarryOut(_) if killable.is_killed() => self.answer_interrupted(caught).await,
-            Course::CarryOut(request) => self.carry_out(caught, *request, &settings, killable).await,
+            Course::CarryOut(request) => self.carry_out(caught, *request, pass, &settings, &killable).await,
         }
     }
 
+    /// From now on a kill of this session's statement that goes through the proxy is noted.
+    pub(super) fn may_be_killed(&self) -> Killable {
+        self.shared.router.killables().enter(Target {
+            upstream: self.server.upstream.clone(),
+            id: self.server.connection_id,
+        })
+    }
+
     /// Why no statement of the proxy's own may run on the session now.
-    fn must_not_be_asked(&self) -> Option<&'static str> {
+    pub(super) fn must_not_be_asked(&self) -> Option<&'static str> {
         if self.locks {
             Some("the session holds locks (LOCK TABLES, FLUSH … WITH READ LOCK)")
         } else if self.tracked {
@@ -84,7 +99,7 @@ impl Session {
     }
 
     /// Opens a transaction in the place of one that ended untold, so that the server ends it again and tells.
-    async fn reopen(&mut self) -> Result<(), End> {
+    pub(super) async fn reopen(&mut self) -> Result<(), End> {
         if self.untold.iter().any(Entry::is_transaction) {
             self.ask(OPENS).await?;
         }
@@ -187,6 +202,9 @@ impl Session {
                 }
             }
         }
+        for attempt in &question.afterwards {
+            self.put_once(attempt, settings).await?;
+        }
         Ok(None)
     }
 
@@ -234,13 +252,22 @@ impl Session {
         &mut self,
         caught: &Caught,
         request: Request,
+        pass: Option<Latch>,
         settings: &Settings,
-        killable: Killable,
+        killable: &Killable,
     ) -> Result<(), End> {
         let (schema, table, text) = (request.schema.clone(), request.table.clone(), request.sql.clone());
         let mut sequence = caught.header.sequence.wrapping_add(1);
         let first = sequence;
-        match self.hold(request, settings, killable, &mut sequence).await? {
+        let hooks = self.shared.hooks.clone();
+        let held = self
+            .hold(settings, killable, &mut sequence, |held| {
+                Box::pin(async move { hooks.alter(request, Held { pass, ..held }).await })
+            })
+            .await?;
+        let answer =
+            held.unwrap_or_else(|Error { code, state, message }| Answer::Err { code, state, message });
+        match answer {
             Answer::Ok {
                 affected,
                 info,
@@ -286,7 +313,12 @@ impl Session {
     }
 
     /// Forwards the client's own bytes, unchanged.
-    async fn leave_to_server(&mut self, caught: &Caught, text: &str, reason: &str) -> Result<(), End> {
+    pub(super) async fn leave_to_server(
+        &mut self,
+        caught: &Caught,
+        text: &str,
+        reason: &str,
+    ) -> Result<(), End> {
         self.reopen().await?;
         let start: String = text.chars().take(120).collect();
         tracing::info!(
@@ -294,22 +326,27 @@ impl Session {
             statement = start,
             "schema change left to the server, because {reason}"
         );
-        let expect = if matches!(caught.catch, Catch::Execute(_)) {
-            Expect::Execute
-        } else {
-            Expect::Query
-        };
-        self.forward(caught.header, Some(expect));
+        self.forward_unchanged(caught);
         Ok(())
     }
 
-    async fn answer_interrupted(&mut self, caught: &Caught) -> Result<(), End> {
+    /// Forwards the client's own bytes; what ended untold has been reopened.
+    pub(super) fn forward_unchanged(&mut self, caught: &Caught) {
+        let executes = matches!(
+            caught.catch,
+            Catch::Execute(_) | Catch::Bystander { prepared: true, .. }
+        );
+        let expect = if executes { Expect::Execute } else { Expect::Query };
+        self.forward(caught.header, Some(expect));
+    }
+
+    pub(super) async fn answer_interrupted(&mut self, caught: &Caught) -> Result<(), End> {
         let sequence = caught.header.sequence.wrapping_add(1);
         self.refuse(caught, sequence, interrupted()).await
     }
 
     /// Answers with an error of the proxy's own.
-    async fn refuse(&mut self, caught: &Caught, sequence: u8, error: Error) -> Result<(), End> {
+    pub(super) async fn refuse(&mut self, caught: &Caught, sequence: u8, error: Error) -> Result<(), End> {
         self.leave_error(error.clone()).await?;
         self.answer_err(caught, sequence, error.code, &error.state, &error.message);
         Ok(())
@@ -386,6 +423,7 @@ mod tests {
             table: table.to_owned(),
             first: attempt.clone(),
             second: None,
+            afterwards: Vec::new(),
         };
         assert_eq!(quoted(&question(None, "a`b")), "`a``b`");
         assert_eq!(quoted(&question(Some("s"), "t")), "`s`.`t`");

@@ -22,7 +22,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::Killable;
 use super::question::INTERRUPTED;
 use super::settings::Settings;
-use crate::hooks::{Answer, Held, Latch, Progress, Request};
+use crate::hooks::{Held, Latch, Progress};
+use crate::protocol::ok::Error;
 use crate::session::{End, Reply, Session};
 
 /// How long one of the short sleeps takes, and how often a held session looks around.
@@ -94,21 +95,25 @@ impl Session {
         Ok(was_killed(&reply))
     }
 
-    /// Waits for the schema change. `sequence` is the number of the next packet to the client; progress packets advance it.
-    pub(super) async fn hold(
+    /// Holds the client while `begin`'s future works, and gives what came of it, or the error that the client hears because
+    /// the proxy stops. `sequence` is the number of the next packet to the client; progress packets advance it.
+    pub(super) async fn hold<T>(
         &mut self,
-        request: Request,
         settings: &Settings,
-        killable: Killable,
+        killable: &Killable,
         sequence: &mut u8,
-    ) -> Result<Answer, End> {
+        begin: impl FnOnce(Held) -> Pin<Box<dyn Future<Output = T> + Send>>,
+    ) -> Result<Result<T, Error>, End> {
         let (cancel, cancelled) = watch::channel(false);
         let (progress, reports) = watch::channel(Progress::default());
         let lock = format!("alterego.held.{}", self.server.connection_id);
         let mut latch = self.latch(&lock).await?;
-        let hooks = self.shared.hooks.clone();
         let mut held = Holding {
-            answer: hooks.alter(request, Held { cancelled, progress }),
+            work: begin(Held {
+                cancelled,
+                progress,
+                pass: None,
+            }),
             found: None,
             cancel,
             killable,
@@ -122,14 +127,14 @@ impl Session {
         held.heed_kill();
         while let Some(kept) = latch {
             latch = self.wait_for_lock(&lock, kept, &mut held).await?;
-            if let Some(answer) = held.over(self) {
-                return Ok(answer);
+            if let Some(over) = held.over(self) {
+                return Ok(over);
             }
         }
         loop {
             self.sleep_once(&mut held).await?;
-            if let Some(answer) = held.over(self) {
-                return Ok(answer);
+            if let Some(over) = held.over(self) {
+                return Ok(over);
             }
         }
     }
@@ -149,11 +154,11 @@ impl Session {
 
     /// Waits for the lock until it is given back, which is done here when the change has ended. Answers the latch if there is to
     /// be another wait.
-    async fn wait_for_lock(
+    async fn wait_for_lock<T>(
         &mut self,
         lock: &str,
         latch: Latch,
-        held: &mut Holding<'_>,
+        held: &mut Holding<'_, T>,
     ) -> Result<Option<Latch>, End> {
         let mut latch = Some(latch);
         let mut reader = self.send_aside(&waiting(self.server.is_mariadb, lock));
@@ -161,7 +166,7 @@ impl Session {
             tokio::select! {
                 biased;
                 reply = self.answered(&mut reader) => break reply?,
-                answered = &mut held.answer, if held.found.is_none() => {
+                answered = &mut held.work, if held.found.is_none() => {
                     held.found = Some(answered);
                     latch = None;
                 }
@@ -201,14 +206,14 @@ impl Session {
     }
 
     /// Sleeps on the server once, and hears of a kill.
-    async fn sleep_once(&mut self, held: &mut Holding<'_>) -> Result<(), End> {
+    async fn sleep_once<T>(&mut self, held: &mut Holding<'_, T>) -> Result<(), End> {
         let sent = Instant::now();
         let mut reader = self.send_aside(&sleeping(self.server.is_mariadb, PING));
         let reply = loop {
             tokio::select! {
                 biased;
                 reply = self.answered(&mut reader) => break reply?,
-                answered = &mut held.answer, if held.found.is_none() => held.found = Some(answered),
+                answered = &mut held.work, if held.found.is_none() => held.found = Some(answered),
             }
         };
         let killed = was_killed(&reply);
@@ -221,7 +226,7 @@ impl Session {
         while held.found.is_none() && !self.is_stopping() && Instant::now() < earliest {
             tokio::select! {
                 biased;
-                answered = &mut held.answer => held.found = Some(answered),
+                answered = &mut held.work => held.found = Some(answered),
                 () = sleep_until(earliest) => {}
                 attended = self.attend() => attended?,
             }
@@ -231,21 +236,21 @@ impl Session {
     }
 }
 
-/// A held client's change, and what it hears of it.
-struct Holding<'a> {
-    answer: Pin<Box<dyn Future<Output = Answer> + Send + 'a>>,
-    found: Option<Answer>,
+/// What a held client waits for, and what it hears of it.
+struct Holding<'a, T> {
+    work: Pin<Box<dyn Future<Output = T> + Send>>,
+    found: Option<T>,
     cancel: watch::Sender<bool>,
-    killable: Killable,
+    killable: &'a Killable,
     reporter: Reporter,
     sequence: &'a mut u8,
 }
 
-impl Holding<'_> {
-    /// The answer, once there is one or the proxy stops.
-    fn over(&mut self, session: &Session) -> Option<Answer> {
-        let stopped = session.is_stopping().then(shutting_down);
-        self.found.take().or(stopped)
+impl<T> Holding<'_, T> {
+    /// What came of it, once something has or the proxy stops.
+    fn over(&mut self, session: &Session) -> Option<Result<T, Error>> {
+        let stopped = || session.is_stopping().then(|| Err(shutting_down()));
+        self.found.take().map(Ok).or_else(stopped)
     }
 
     /// Cancels the change if a kill was noted.
@@ -267,9 +272,9 @@ impl Holding<'_> {
 }
 
 /// What a held client hears when the proxy stops; the change goes on, and the same statement attaches to it.
-fn shutting_down() -> Answer {
+fn shutting_down() -> Error {
     let (state, message) = ("08S01".to_owned(), "Server shutdown in progress".to_owned());
-    Answer::Err {
+    Error {
         code: 1053,
         state,
         message,

@@ -1,5 +1,6 @@
 //! What a caught command needs: asking the server, holding the client, answering it.
 
+mod bystander;
 mod change;
 mod diagnostics;
 mod hold;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use crate::hooks::Verdict;
 use crate::protocol::ok::Error;
 use crate::protocol::shape::Expect;
-use crate::session::{Catch, Caught, End, PreparedChange, Reply, Session};
+use crate::session::{Catch, Caught, End, PreparedChange, Reply, Session, Suspicion};
 
 /// `ER_TABLE_DEF_CHANGED`.
 const TABLE_DEF_CHANGED: u16 = 1412;
@@ -48,25 +49,45 @@ impl Session {
                 Ok(())
             }
             Catch::Diagnostics(asked) => self.show_diagnostics(&caught, asked).await,
-            Catch::OldSnapshot(expect) => self.old_snapshot(&caught, *expect).await,
+            Catch::OldSnapshot(expect, suspicion) => self.old_snapshot(&caught, *expect, suspicion).await,
             Catch::Prepare(text) => self.prepare(&caught, text).await,
+            Catch::Bystander { sql, prepared } => self.stand_by(&caught, sql, *prepared).await,
             Catch::Change(text) => self.change(&caught, text, None).await,
             Catch::Execute(prepared) => self.change(&caught, &prepared.sql, Some(prepared)).await,
         }
     }
 
-    /// A statement that reads a replaced table with a snapshot from before. Isolation levels without such a snapshot go on.
-    async fn old_snapshot(&mut self, caught: &Caught, expect: Expect) -> Result<(), End> {
+    /// A statement that reads a replaced table with a snapshot from before. Isolation levels without such a snapshot go on,
+    /// and so does what means a table of the same name in another schema.
+    async fn old_snapshot(
+        &mut self,
+        caught: &Caught,
+        expect: Expect,
+        suspicion: &Suspicion,
+    ) -> Result<(), End> {
         let variable = match self.server.is_mariadb {
             true => "tx_isolation",
             false => "transaction_isolation",
         };
         let row = self
-            .ask(&format!("SELECT @@SESSION.{variable}"))
+            .ask(&format!("SELECT @@SESSION.{variable}, DATABASE()"))
             .await?
             .into_first_row();
-        let isolation = row.unwrap_or_default().into_iter().next().flatten();
-        if isolation.as_deref() == Some(b"REPEATABLE-READ") {
+        let mut row = row.unwrap_or_default().into_iter();
+        let isolation = row.next().flatten();
+        let schema = row.next().flatten().unwrap_or_default();
+        let gate = &self.shared.gate;
+        let is_meant = suspicion
+            .text
+            .as_ref()
+            .is_none_or(|text| gate.has_swapped_in(suspicion.since, text, &schema));
+        // MariaDB keeps a snapshot in SERIALIZABLE, too, and minds it.
+        let has_snapshot = match isolation.as_deref() {
+            Some(b"REPEATABLE-READ") => true,
+            Some(b"SERIALIZABLE") => self.server.is_mariadb,
+            _ => false,
+        };
+        if is_meant && has_snapshot {
             let error = Error {
                 code: TABLE_DEF_CHANGED,
                 state: "HY000".to_owned(),

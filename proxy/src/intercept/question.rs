@@ -93,7 +93,7 @@ impl Session {
     }
 
     /// One try under a short `lock_wait_timeout`, and the warnings it left if the server will not have them any more.
-    async fn put_once(
+    pub(super) async fn put_once(
         &mut self,
         attempt: &Attempt,
         settings: &Settings,

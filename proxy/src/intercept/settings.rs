@@ -14,6 +14,8 @@ pub(crate) struct Settings {
     pub(crate) lock_wait_timeout: Duration,
     /// How often a MariaDB client hears of progress; zero is never.
     pub(crate) progress_report_time: Duration,
+    /// Whether a variable that decides what a definition means, or whether it is taken, is another one than the server's.
+    pub(crate) defines_otherwise: bool,
 }
 
 impl Settings {
@@ -63,13 +65,26 @@ impl Settings {
             },
             lock_wait_timeout: Duration::from_secs(text()?.parse().ok()?),
             progress_report_time: Duration::from_secs(text()?.parse().ok()?),
+            defines_otherwise: text()? != "0",
         })
     }
 }
 
+/// Whether a variable that only a definition shows is the session's own. Some are younger than the oldest MariaDB.
+const OWN_MARIADB: &str = "(SELECT COUNT(*) > 0 FROM information_schema.system_variables WHERE variable_name IN \
+    ('EXPLICIT_DEFAULTS_FOR_TIMESTAMP','CHARACTER_SET_COLLATIONS','CHECK_CONSTRAINT_CHECKS','OLD_MODE') \
+    AND session_value <> global_value)";
+const OWN_MYSQL: &str = "(@@explicit_defaults_for_timestamp <> @@GLOBAL.explicit_defaults_for_timestamp \
+    OR @@default_collation_for_utf8mb4 <> @@GLOBAL.default_collation_for_utf8mb4 \
+    OR @@sql_require_primary_key <> @@GLOBAL.sql_require_primary_key \
+    OR @@sql_quote_show_create <> @@GLOBAL.sql_quote_show_create)";
+
 /// The values are cast to bytes, so that no `character_set_results` changes them on their way.
 fn statement(is_mariadb: bool) -> String {
-    let progress = if is_mariadb { "@@progress_report_time" } else { "0" };
+    let (progress, own) = match is_mariadb {
+        true => ("@@progress_report_time", OWN_MARIADB),
+        false => ("0", OWN_MYSQL),
+    };
     let values = [
         "DATABASE()",
         "@@sql_mode",
@@ -80,6 +95,7 @@ fn statement(is_mariadb: bool) -> String {
         "@@max_error_count",
         "@@lock_wait_timeout",
         progress,
+        own,
     ];
     let values = values.map(|value| format!("CAST({value} AS BINARY)"));
     format!("SELECT {} LIMIT 1", values.join(","))
@@ -120,6 +136,7 @@ mod tests {
             "64",
             "50",
             "5",
+            "0",
         ];
         let settings = Settings::read(row(&values)).unwrap();
         assert_eq!(settings.schema.as_deref(), Some("app"));

@@ -8,6 +8,8 @@
 pub(crate) enum Opening {
     /// It may change a schema: `ALTER`, `CREATE`, `DROP`, `OPTIMIZE`.
     Change,
+    /// It may change a schema, and is always the server's: `RENAME`, `TRUNCATE`.
+    Definition,
     /// `SHOW`: it may be one of the proxy's own.
     Show,
     /// It may take or release locks that outlive it: `LOCK`, `UNLOCK`, `FLUSH`, `BACKUP`.
@@ -22,11 +24,13 @@ pub(crate) enum Opening {
     Other,
 }
 
-const OPENINGS: [(&[u8], Opening); 15] = [
+const OPENINGS: [(&[u8], Opening); 17] = [
     (b"ALTER", Opening::Change),
     (b"CREATE", Opening::Change),
     (b"DROP", Opening::Change),
     (b"OPTIMIZE", Opening::Change),
+    (b"RENAME", Opening::Definition),
+    (b"TRUNCATE", Opening::Definition),
     (b"SHOW", Opening::Show),
     (b"LOCK", Opening::Locks),
     (b"UNLOCK", Opening::Locks),
@@ -57,6 +61,11 @@ pub(crate) fn opening(text: &[u8]) -> Option<Opening> {
 /// As `opening`, for a text that is whole.
 pub(crate) fn opening_of_whole(text: &[u8]) -> Opening {
     skip_space(text).map_or(Opening::Other, |text| find(word(text).0))
+}
+
+/// Whether the statement may change a schema.
+pub(crate) fn changes_schemas(text: &[u8]) -> bool {
+    matches!(opening_of_whole(text), Opening::Change | Opening::Definition)
 }
 
 fn find(word: &[u8]) -> Opening {
@@ -99,6 +108,33 @@ pub(crate) fn boundary(text: &[u8]) -> Option<Boundary> {
         () if !is_one || (is("START") && !has("TRANSACTION")) || has("TO") || has("NOT") => None,
         () if has("SNAPSHOT") => Some(Boundary::WithSnapshot),
         () => Some(Boundary::Plain),
+    }
+}
+
+/// Whether the text is nothing but a savepoint's, or a question about diagnostics: it reads no table.
+pub(crate) fn reads_nothing(text: &[u8]) -> bool {
+    const LONGEST: usize = 8;
+    let Some(text) = skip_space(text) else {
+        return false;
+    };
+    if !matches!(text.first().map(u8::to_ascii_uppercase), Some(b'S' | b'R')) {
+        return false;
+    }
+    let first = word(text).0;
+    let is = |name: &str| first.eq_ignore_ascii_case(name.as_bytes());
+    if !(is("SAVEPOINT") || is("RELEASE") || is("ROLLBACK") || is("SHOW")) {
+        return false;
+    }
+    let tokens = tokens(text, LONGEST).unwrap_or_default();
+    let words: Vec<&str> = tokens.iter().map(String::as_str).collect();
+    let words = words.strip_suffix(&[";"]).unwrap_or(&words);
+    let is_name = |name: &[&str]| !name.is_empty() && !name.contains(&";");
+    match words {
+        ["SAVEPOINT", name @ ..] | ["RELEASE", "SAVEPOINT", name @ ..] | ["ROLLBACK", "TO", name @ ..] => {
+            is_name(name)
+        }
+        ["SHOW", "WARNINGS" | "ERRORS"] | ["SHOW", "COUNT", "(", "*", ")", "WARNINGS" | "ERRORS"] => true,
+        _ => false,
     }
 }
 
@@ -177,6 +213,8 @@ mod tests {
         check("/*!ALTER*/ TABLE t", Opening::Change);
         check("/*M!100000 CREATE INDEX i ON t(a) */", Opening::Change);
         check("Optimize table t", Opening::Change);
+        check("truncate t", Opening::Definition);
+        check("/* x */ RENAME TABLE t TO u", Opening::Definition);
         check("alter", Opening::Change);
         check("alterego", Opening::Other);
         check("select 'alter'", Opening::Other);
@@ -228,6 +266,33 @@ mod tests {
             "begins",
         ] {
             check(text, None);
+        }
+    }
+
+    #[test]
+    fn statements_that_read_nothing() {
+        let check = |text: &str, expected| assert_eq!(reads_nothing(text.as_bytes()), expected, "{text}");
+        for text in [
+            "SAVEPOINT a",
+            " /* x */ savepoint `a b`;",
+            "RELEASE SAVEPOINT a",
+            "ROLLBACK TO a",
+            "rollback to savepoint a",
+            "SHOW WARNINGS",
+            "show count(*) errors;",
+        ] {
+            check(text, true);
+        }
+        for text in [
+            "SAVEPOINT a; SELECT 1",
+            "ROLLBACK",
+            "SHOW TABLES",
+            "SHOW WARNINGS; SELECT 1",
+            "SELECT 1",
+            "RELEASE",
+            "",
+        ] {
+            check(text, false);
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::Session;
 use super::statements::{PreparedChange, Statements};
+use crate::gate::Moment;
 use crate::hooks::{ReadMode, Verdict};
 use crate::intercept::{Diagnostics, Opening, Show, Target, kill, locks, tracking, words};
 use crate::protocol::capabilities::Capabilities;
@@ -60,7 +61,9 @@ pub(crate) enum Catch {
     ChangeUser,
     /// A text that may change a table.
     Change(String),
-    /// The preparation of such a text.
+    /// A text that may be about what a schema change under way works on. `prepared` says that it is executed by its id.
+    Bystander { sql: String, prepared: bool },
+    /// The preparation of a text that may change a table.
     Prepare(String),
     /// The execution of a prepared one.
     Execute(Arc<PreparedChange>),
@@ -73,9 +76,18 @@ pub(crate) enum Catch {
     /// `SHOW UPSTREAMS`.
     Upstreams,
     /// A statement on a table that was replaced after the transaction's snapshot.
-    OldSnapshot(Expect),
+    OldSnapshot(Expect, Suspicion),
     /// A question about diagnostics only the proxy has.
     Diagnostics(Diagnostics),
+}
+
+/// What makes a statement suspicious of an old snapshot.
+#[derive(Debug)]
+pub(crate) struct Suspicion {
+    /// No snapshot of the transaction is older.
+    pub(crate) since: Moment,
+    /// The statement, where its names mean what they mean now: a prepared one's may mean another schema's tables.
+    pub(crate) text: Option<Vec<u8>>,
 }
 
 /// What is decided about the command at the front.
@@ -207,9 +219,11 @@ impl Session {
                         return Some(Step::Hold { text });
                     }
                     if let Some(expect) = expect
-                        && text.is_some_and(|text| self.reads_too_early(text))
+                        && let Some(text) = text
+                        && let Some(since) = self.reads_too_early(text)
                     {
-                        let catch = Catch::OldSnapshot(expect);
+                        let text = (front.code == code::QUERY).then(|| text.to_vec());
+                        let catch = Catch::OldSnapshot(expect, Suspicion { since, text });
                         return Some(Step::Catch(Caught { header, catch }));
                     }
                     self.snapshot.sent(text, self.shared.gate.now());
@@ -221,12 +235,10 @@ impl Session {
         }
     }
 
-    /// Whether the statement would read a replaced table with a snapshot from before.
-    fn reads_too_early(&self, text: &[u8]) -> bool {
-        self.snapshot
-            .since()
-            .is_some_and(|since| self.shared.gate.has_swapped_since(since, text))
-            && !words::only_adds(text)
+    /// Since when there may be a snapshot, if the statement may read a table with it that was replaced later.
+    fn reads_too_early(&self, text: &[u8]) -> Option<Moment> {
+        let since = self.snapshot.since()?;
+        (self.shared.gate.has_swapped_since(since, text) && !words::only_adds(text)).then_some(since)
     }
 
     fn judge(&self, front: &Front<'_>) -> Decision {
@@ -273,6 +285,10 @@ impl Session {
                 if let Some(text) = self.candidate(text) {
                     return Decision::Catch(Catch::Change(text));
                 }
+                return self.bystander(text, false).map_or(FORWARD, Decision::Catch);
+            }
+            Opening::Definition => {
+                return self.bystander(text, false).map_or(FORWARD, Decision::Catch);
             }
             Opening::Show => match Show::parse(text) {
                 Some(Show::Migrations) => return Decision::Catch(Catch::Migrations),
@@ -329,6 +345,17 @@ impl Session {
         if statement.is_none() && self.statements.may_become_change(id) {
             return Decision::More;
         }
+        let text = statement.and_then(|statement| statement.text.as_deref());
+        if let Some(text) = text.filter(|text| front.is_inspectable() && words::changes_schemas(text))
+            && front.code == code::STMT_EXECUTE
+            && let Some(catch) = self.bystander(text, true)
+        {
+            return if front.is_whole {
+                Decision::Catch(catch)
+            } else {
+                Decision::More
+            };
+        }
         let without_cursor = flags.is_some_and(|flags| flags & code::CURSOR == 0);
         if self.cursors && front.code == code::STMT_EXECUTE && without_cursor {
             return Decision::Forward(Some(Expect::ExecuteAgain));
@@ -345,6 +372,15 @@ impl Session {
         }
         let flags = front.body.get(4).copied().unwrap_or_default();
         front.code == code::STMT_EXECUTE && (self.server.is_mariadb || flags & code::CURSOR == 0)
+    }
+
+    /// A statement of the server's that may have to wait for a schema change under way.
+    fn bystander(&self, text: &[u8], prepared: bool) -> Option<Catch> {
+        let text = str::from_utf8(text).ok()?;
+        self.shared.hooks.may_concern(text).then(|| Catch::Bystander {
+            sql: text.to_owned(),
+            prepared,
+        })
     }
 
     /// The text, if the hooks may want it in any mode the session could be reading it in. Which one it is costs a

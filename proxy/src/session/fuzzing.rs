@@ -52,6 +52,7 @@ impl Hooks for Takes {
                 declined_text: None,
             },
             second: None,
+            afterwards: Vec::new(),
         })
     }
 
@@ -147,11 +148,11 @@ impl Offline {
         self.caught.push(format!("{:?}", caught.catch));
         let header = caught.header;
         match caught.catch {
-            Catch::Change(_) => {
+            Catch::Change(_) | Catch::Bystander { prepared: false, .. } => {
                 session.note(header);
                 session.forward(header, Some(Expect::Query));
             }
-            Catch::Execute(_) => {
+            Catch::Execute(_) | Catch::Bystander { prepared: true, .. } => {
                 session.note(header);
                 session.forward(header, Some(Expect::Execute));
             }
@@ -171,7 +172,7 @@ impl Offline {
             | Catch::Migrations
             | Catch::Routes
             | Catch::Upstreams
-            | Catch::OldSnapshot(_)
+            | Catch::OldSnapshot(..)
             | Catch::Diagnostics(_) => session.consume(header),
         }
     }

@@ -27,7 +27,7 @@ use tokio::time::timeout;
 
 use crate::intercept::Target;
 use command::Phase;
-pub(crate) use command::{Catch, Caught};
+pub(crate) use command::{Catch, Caught, Suspicion};
 pub(crate) use side::{Reply, Row};
 use snapshot::Snapshot;
 use stall::Stall;

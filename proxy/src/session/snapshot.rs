@@ -6,8 +6,9 @@
 //!
 //! *Why this finds them all:* a transaction that has touched the table itself holds its metadata lock, so it cannot be
 //! replaced before the transaction ends. So it is enough to know when the snapshot can have come into being at the earliest:
-//! when the first statement of the transaction was sent that is not only its beginning. Moments are the gate's, which orders
-//! them with the swaps. What a text does not show (a view on the table) is not found, nor is a session past the proxy.
+//! when the first statement of the transaction was sent that is not only its beginning, or a savepoint. Moments are the
+//! gate's, which orders them with the swaps. What a text does not show (a view on the table) is not found, nor is a session
+//! past the proxy.
 
 use crate::gate::Moment;
 use crate::intercept::words::{self, Boundary};
@@ -32,6 +33,7 @@ impl Snapshot {
                     pending: Some(now),
                 };
             }
+            None if text.is_some_and(words::reads_nothing) => {}
             None => self.pending = self.pending.or(Some(now)),
         }
     }
@@ -73,6 +75,10 @@ mod tests {
         assert_eq!(snapshot.since(), None);
         send(&mut snapshot, "BEGIN", true);
         assert_eq!(snapshot.since(), None);
+        for text in ["SHOW WARNINGS", "SAVEPOINT a", "ROLLBACK TO a"] {
+            send(&mut snapshot, text, true);
+            assert_eq!(snapshot.since(), None);
+        }
         let first = send(&mut snapshot, "SELECT * FROM other", true);
         send(&mut snapshot, "SELECT * FROM other", true);
         assert_eq!(snapshot.since(), Some(first));

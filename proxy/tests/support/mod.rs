@@ -51,6 +51,7 @@ impl Hooks for TestHooks {
                 declined_text: None,
             },
             second: None,
+            afterwards: Vec::new(),
         })
     }
 

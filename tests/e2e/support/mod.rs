@@ -6,6 +6,8 @@ mod migrations;
 mod outcome;
 mod rig;
 mod script;
+mod survivors;
+mod tool;
 mod wait;
 mod writers;
 
@@ -15,5 +17,7 @@ pub(crate) use migrations::{Migration, migrations, nothing_left};
 pub(crate) use outcome::{Outcome, run};
 pub(crate) use rig::Rig;
 pub(crate) use script::{fill, script};
+pub(crate) use survivors::{Road, Survivors, is_lost};
+pub(crate) use tool::{cannot_say, tool};
 pub(crate) use wait::{DEADLINE, eventually};
-pub(crate) use writers::Writers;
+pub(crate) use writers::{Transaction, Writers};

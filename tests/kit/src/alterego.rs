@@ -26,7 +26,10 @@ const CONFIG: &str = "alterego.toml";
 pub struct Alterego {
     process: Process,
     log: Arc<Mutex<String>>,
-    address: SocketAddr,
+    /// Known once it has listened.
+    address: Option<SocketAddr>,
+    /// How often it was seen to be stopped.
+    stops: usize,
     /// What the proxy keeps for its next start, and what it leaves behind when it is killed.
     state: TempDir,
 }
@@ -63,12 +66,27 @@ impl Alterego {
         Ok(std::fs::write(self.state.path().join(CONFIG), config)?)
     }
 
-    async fn run(
+    async fn run(command: Command, state: TempDir, args: &[&str], env: &[(&str, &str)]) -> Result<Alterego> {
+        let log = Arc::default();
+        let mut process = Alterego::begin(command, &state, args, env, &log)?;
+        let address = wait_until_it_listens(&mut process, &log).await?;
+        Ok(Alterego {
+            process,
+            log,
+            address: Some(address),
+            stops: 0,
+            state,
+        })
+    }
+
+    /// Starts the process, and keeps what it logs.
+    fn begin(
         mut command: Command,
-        state: TempDir,
+        state: &TempDir,
         args: &[&str],
         env: &[(&str, &str)],
-    ) -> Result<Alterego> {
+        log: &Arc<Mutex<String>>,
+    ) -> Result<Process> {
         command
             .args(args)
             .env("NO_COLOR", "1")
@@ -80,18 +98,28 @@ impl Alterego {
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
         let mut process = Process::spawn(command, None)?;
-        let log = Arc::new(Mutex::new(String::new()));
         let stderr = process
             .child()
             .stderr
             .take()
             .context("the proxy's log is not piped")?;
-        collect(stderr, Arc::clone(&log));
-        let address = wait_until_it_listens(&mut process, &log).await?;
+        collect(stderr, Arc::clone(log));
+        Ok(process)
+    }
+
+    /// Starts the proxy in front of `server` without waiting: with a failpoint it may stop before it listens.
+    pub fn spawn(server: &Server, args: &[&str], env: &[(&str, &str)]) -> Result<Alterego> {
+        let mut command = Alterego::command()?;
+        command
+            .arg(server.url("root", ""))
+            .args(["--listen", "127.0.0.1:0"]);
+        let (state, log) = (tempfile::tempdir()?, Arc::default());
+        let process = Alterego::begin(command, &state, args, env, &log)?;
         Ok(Alterego {
             process,
             log,
-            address,
+            address: None,
+            stops: 0,
             state,
         })
     }
@@ -102,8 +130,45 @@ impl Alterego {
     }
 
     /// The TCP port that the proxy listens on.
+    ///
+    /// # Panics
+    /// If it has never been said to listen.
     pub fn port(&self) -> u16 {
-        self.address.port()
+        self.listens().expect("the proxy does not listen").port()
+    }
+
+    /// Where the proxy listens, once it does.
+    pub fn listens(&self) -> Option<SocketAddr> {
+        self.address
+            .or_else(|| self.log().lines().find_map(listening_address))
+    }
+
+    /// The failpoint at which the proxy has stopped since this was last asked.
+    pub async fn stopped_at(&mut self) -> Result<Option<String>> {
+        const WORDS: &str = "stopped at the failpoint ";
+        if !self.process.was_stopped() {
+            return Ok(None);
+        }
+        let nth = self.stops;
+        self.stops += 1;
+        let deadline = Instant::now() + START_TIMEOUT;
+        loop {
+            // It was logged before, but the log comes by a way of its own.
+            let log = self.log();
+            let mut names = log.lines().filter_map(|line| Some(line.split_once(WORDS)?.1));
+            if let Some(name) = names.nth(nth) {
+                return Ok(Some(without_colours(name).trim().to_owned()));
+            }
+            if Instant::now() > deadline {
+                bail!("the proxy was stopped and does not say where:\n{log}");
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Whether the proxy has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.process.has_ended()
     }
 
     /// The TCP port of the listener of that name, once it is said to listen.
@@ -139,6 +204,14 @@ impl Alterego {
     /// Everything the proxy has logged so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many lines of the log contain both texts.
+    pub fn log_lines_with(&self, text: &str, other: &str) -> usize {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.lines()
+            .filter(|line| line.contains(text) && line.contains(other))
+            .count()
     }
 
     /// Waits until the log contains `text`.

@@ -95,15 +95,19 @@ pub async fn compare_tables(conn: &mut Conn, a: (&str, &str), b: (&str, &str)) -
     Ok(difference)
 }
 
+fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
 /// `SHOW CREATE TABLE` without the table's own name and schema.
 async fn definition(conn: &mut Conn, (schema, table): (&str, &str)) -> Result<String> {
     let shown: Option<(String, String)> = conn
-        .query_first(format!("SHOW CREATE TABLE `{schema}`.`{table}`"))
+        .query_first(format!("SHOW CREATE TABLE {}.{}", quoted(schema), quoted(table)))
         .await?;
     let (_, text) = shown.with_context(|| format!("{schema}.{table} has no definition"))?;
     Ok(text
-        .replacen(&format!("CREATE TABLE `{table}`"), "CREATE TABLE", 1)
-        .replace(&format!("`{schema}`."), ""))
+        .replacen(&format!("CREATE TABLE {}", quoted(table)), "CREATE TABLE", 1)
+        .replace(&format!("{}.", quoted(schema)), ""))
 }
 
 /// All columns in order, those that `SELECT *` hides too.
@@ -115,7 +119,11 @@ async fn columns(conn: &mut Conn, (schema, table): (&str, &str)) -> Result<Vec<S
 
 async fn count(conn: &mut Conn, (schema, table): (&str, &str)) -> Result<u64> {
     Ok(conn
-        .query_first(format!("SELECT COUNT(*) FROM `{schema}`.`{table}`"))
+        .query_first(format!(
+            "SELECT COUNT(*) FROM {}.{}",
+            quoted(schema),
+            quoted(table)
+        ))
         .await?
         .unwrap_or(0))
 }
@@ -144,18 +152,17 @@ async fn key_columns(
 }
 
 fn select(columns: &[String], key: &[usize], (schema, table): (&str, &str)) -> String {
-    let quoted: Vec<String> = columns
-        .iter()
-        .map(|name| format!("`{}`", name.replace('`', "``")))
-        .collect();
+    let names: Vec<String> = columns.iter().map(|name| quoted(name)).collect();
     let order: Vec<&str> = key
         .iter()
-        .filter_map(|&at| quoted.get(at))
+        .filter_map(|&at| names.get(at))
         .map(String::as_str)
         .collect();
     format!(
-        "SELECT {} FROM `{schema}`.`{table}` ORDER BY {}",
-        quoted.join(", "),
+        "SELECT {} FROM {}.{} ORDER BY {}",
+        names.join(", "),
+        quoted(schema),
+        quoted(table),
         order.join(", ")
     )
 }

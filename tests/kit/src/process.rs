@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 /// A running child and its watchdog.
 #[derive(Debug)]
@@ -45,6 +46,16 @@ impl Process {
     /// The child's own handle.
     pub(crate) fn child(&mut self) -> &mut Child {
         &mut self.child
+    }
+
+    /// Whether the child has been stopped by a signal since this was last asked.
+    pub(crate) fn was_stopped(&mut self) -> bool {
+        let Some(id) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) else {
+            return false;
+        };
+        // Only stops are asked for: the end of the child is left for others to hear of.
+        let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG;
+        matches!(waitid(WaitId::Pid(id), options), Ok(Some(_)))
     }
 
     /// Sends the child a signal.

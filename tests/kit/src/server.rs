@@ -200,6 +200,32 @@ impl Server {
         self.restart().await
     }
 
+    /// A copy of everything the server has at this moment, as a snapshot of its disk would be; it stands still meanwhile.
+    pub async fn copy(&self) -> Result<TempDir> {
+        self.freeze()?;
+        let data = self.data_folder();
+        let copied = spawn_blocking(move || -> Result<_> {
+            let folder = tempfile::Builder::new().prefix("alterego-copy-").tempdir()?;
+            template::copy(&data, &folder.path().join("data"))?;
+            Ok(folder)
+        })
+        .await?;
+        self.thaw()?;
+        copied
+    }
+
+    /// Kills the server and starts it on such a copy.
+    pub async fn put_back(&mut self, copy: &TempDir) -> Result<()> {
+        self.kill();
+        let (kept, data) = (copy.path().join("data"), self.data_folder());
+        spawn_blocking(move || -> Result<_> {
+            std::fs::remove_dir_all(&data)?;
+            template::copy(&kept, &data)
+        })
+        .await??;
+        self.restart().await
+    }
+
     fn log_path(&self) -> PathBuf {
         self.folder.path().join("error.log")
     }

@@ -12,11 +12,17 @@ impl Server {
     /// From now on each commit waits between the binary log and the storage engine, until `timeout` after
     /// the first one or until [`Server::release`].
     pub async fn stall_commits(&self, timeout: Duration) -> Result<()> {
+        self.stall_commits_at("AFTER_SYNC", timeout).await
+    }
+
+    /// As [`Server::stall_commits`], with the wait at `point`: at `AFTER_COMMIT` everybody but the client that commits sees
+    /// the transaction.
+    pub async fn stall_commits_at(&self, point: &str, timeout: Duration) -> Result<()> {
         let mut root = self.root().await?;
         if self.flavor() == Flavor::MySql {
             install_plugin(&mut root).await?;
         }
-        for (name, value) in settings(self.flavor(), timeout) {
+        for (name, value) in settings(self.flavor(), point, timeout) {
             root.query_drop(format!("SET GLOBAL {name} = {value}")).await?;
         }
         root.disconnect().await?;
@@ -65,7 +71,7 @@ fn enabled(flavor: Flavor) -> &'static str {
     }
 }
 
-fn settings(flavor: Flavor, timeout: Duration) -> Vec<(&'static str, String)> {
+fn settings(flavor: Flavor, wait_point: &str, timeout: Duration) -> Vec<(&'static str, String)> {
     let milliseconds = timeout.as_millis().to_string();
     let [no_replica, limit, point] = match flavor {
         Flavor::MySql => [
@@ -84,7 +90,7 @@ fn settings(flavor: Flavor, timeout: Duration) -> Vec<(&'static str, String)> {
         (enabled(flavor), "OFF".to_owned()),
         (no_replica, "ON".to_owned()),
         (limit, milliseconds),
-        (point, "AFTER_SYNC".to_owned()),
+        (point, wait_point.to_owned()),
         (enabled(flavor), "ON".to_owned()),
     ]
 }

@@ -14,17 +14,21 @@ use crate::provided::Provided;
 
 /// Makes `target` a data folder in which root has no password. Blocks.
 pub(crate) fn copy_to(flavor: Flavor, provided: &Provided, target: &Path) -> Result<()> {
-    let template = template(flavor, provided)?;
+    copy(&template(flavor, provided)?, target)
+}
+
+/// Copies a data folder. Blocks.
+pub(crate) fn copy(folder: &Path, target: &Path) -> Result<()> {
     let copied = Command::new("cp")
         .args(["-a", "--reflink=auto", "--sparse=auto"])
-        .arg(&template)
+        .arg(folder)
         .arg(target)
         .status()
         .context("cannot run cp")?;
     ensure!(
         copied.success(),
         "cannot copy {} to {}",
-        template.display(),
+        folder.display(),
         target.display()
     );
     Ok(())

@@ -37,6 +37,54 @@ fn a_position_waits_for_the_keys_before_it() {
 }
 
 #[test]
+fn positions_behind_a_locked_row_are_bounded() {
+    let mut set = ChangeSet::default();
+    set.add(key(0));
+    let locked = set.take(1).unwrap();
+    set.done(locked, &[key(0)]);
+    let (reply, mut told) = oneshot::channel();
+    set.tell(reply);
+    for n in 1..50_000 {
+        set.add(key(n));
+        set.end_transaction(position(n));
+        let batch = set.take(1).unwrap();
+        set.done(batch, &[]);
+        assert_eq!(passed(&mut set), None);
+        assert!(set.tokens.len() <= TOKENS_MAX + 1);
+    }
+    let batch = set.take_locked().unwrap();
+    set.done(batch, &[]);
+    let through = set.pass();
+    assert_eq!(
+        through.applied_through.unwrap().into_position().offset,
+        49_999,
+        "the last one is kept"
+    );
+    assert_eq!(through.replies.len(), 1, "who asked is told");
+    assert!(told.try_recv().is_err());
+}
+
+#[test]
+fn bytes_are_counted_while_keys_wait() {
+    let long = |n: u8| Key(vec![KeyValue::Bytes(vec![n; 3000])]);
+    let mut set = ChangeSet::default();
+    set.add(long(1));
+    let one = set.waiting_bytes();
+    assert!(one > 3000);
+    set.add(long(1));
+    set.add(long(2));
+    assert_eq!(set.waiting_bytes(), 2 * one);
+    let batch = set.take(2).unwrap();
+    assert_eq!(set.waiting_bytes(), 0);
+    set.add(long(1));
+    set.done(batch, &[long(1), long(2)]);
+    assert_eq!(set.waiting_bytes(), 2 * one);
+    let batch = set.take_all().unwrap();
+    set.undone(batch);
+    assert_eq!(set.waiting_bytes(), 2 * one);
+}
+
+#[test]
 fn a_key_that_comes_again_in_flight_is_reconciled_again() {
     let mut set = ChangeSet::default();
     set.add(key(1));

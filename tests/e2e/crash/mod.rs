@@ -1,19 +1,27 @@
 //! The proxy or the server dies, at any moment; what comes back finishes the migration, and no row is missing.
 
+mod gaps;
+mod orphans;
+mod positions;
+mod random;
+pub(crate) mod scene;
+mod sweep;
+
 use std::sync::Arc;
 
-use alterego_testkit::{Alterego, Flavor};
-use anyhow::{Context, Result, ensure};
+use alterego_testkit::{Alterego, Flavor, Options};
+use anyhow::{Result, ensure};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, OptsBuilder};
 
-use crate::support::{DEADLINE, Failures, Migration, Rig, Writers, eventually, fill, nothing_left, run};
+use crate::support::{DEADLINE, Migration, Rig, Writers, eventually, fill, nothing_left, run};
 
 crate::both!(
     the_proxy_is_killed_in_mid_copy,
-    the_proxy_dies_at_each_failpoint,
     the_server_is_killed_in_mid_copy,
     two_proxies_and_one_dies,
+    two_proxies_and_one_comes_to_the_end,
+    a_cut_over_that_is_given_up_leaves_nothing,
 );
 
 const ALTER: &str =
@@ -43,7 +51,12 @@ async fn prepare(rig: &Rig, rows: u32) -> Result<()> {
 
 /// Writers that go to the server itself, because the proxy will be gone.
 async fn writers(rig: &Rig) -> Result<Writers> {
-    Writers::start(read_committed(rig.server.root_opts()), 2, Arc::new(transaction)).await
+    Writers::start(
+        read_committed(rig.server.root_opts()),
+        2,
+        Arc::new(|writer, i| transaction(4000, writer, i)),
+    )
+    .await
 }
 
 fn read_committed(opts: Opts) -> Opts {
@@ -52,9 +65,10 @@ fn read_committed(opts: Opts) -> Opts {
         .into()
 }
 
-/// The same on both tables: rows come, go, change, move to other keys and swap their unique values.
-fn transaction(writer: u64, i: u64) -> Vec<String> {
-    let n = 1 + writer * 4000 + (i * 7919) % 3900;
+/// The same on both tables: rows come, go, change, move to other keys and swap their unique values. Each writer keeps to
+/// rows of its own.
+fn transaction(rows_per_writer: u64, writer: u64, i: u64) -> Vec<String> {
+    let n = 1 + writer * rows_per_writer + (i * 7919) % (rows_per_writer - 100);
     let id = n * 10;
     let mut statements = vec!["BEGIN".to_owned()];
     for table in ["app.t", "nat.t"] {
@@ -64,7 +78,7 @@ fn transaction(writer: u64, i: u64) -> Vec<String> {
             2 => statements.push(format!("DELETE FROM {table} WHERE code={n}")),
             3 => statements.push(format!(
                 "INSERT IGNORE INTO {table} (id, v, pad, code) VALUES ({id}, {}, 'new', {n})",
-                1_000_000 + writer * 1_000_000 + i
+                1_000_000 + i * 8 + writer
             )),
             _ => statements.extend([
                 format!("UPDATE {table} SET code=-{n} WHERE code={n}"),
@@ -140,62 +154,6 @@ async fn the_proxy_is_killed_in_mid_copy(flavor: Flavor) -> Result<()> {
         .map_err(|error| rig.explain(error))
 }
 
-/// Each step, and how often it is passed before the proxy dies.
-const FAILPOINTS: &[&str] = &[
-    "accepted",
-    "ghost_built",
-    "indexes_put_off",
-    "prepared",
-    "row_copy_chunk_committed",
-    "row_copy_chunk_committed:4",
-    "applier_batch_committed",
-    "applier_batch_committed:5",
-    "checkpointed",
-    "copied",
-    "settled",
-    "indexed",
-    "verified",
-    "cut_over_locked",
-    "cut_over_drained",
-    "cut_over_before_rename",
-    "cut_over_renamed",
-    "swapped",
-];
-
-async fn the_proxy_dies_at_each_failpoint(flavor: Flavor) -> Result<()> {
-    let mut rig = Rig::start(flavor, &[]).await?;
-    let mut failures = Failures::default();
-    for failpoint in FAILPOINTS {
-        let result = dies_at(&mut rig, failpoint).await;
-        failures.note(&rig, failpoint, result);
-    }
-    failures.none()
-}
-
-async fn dies_at(rig: &mut Rig, failpoint: &str) -> Result<()> {
-    prepare(rig, 10_000).await?;
-    rig.server
-        .root()
-        .await?
-        .query_drop("DROP TABLE IF EXISTS alterego.migrations")
-        .await
-        .ok();
-    rig.proxy = Alterego::start(&rig.server, &[], &[("ALTEREGO_FAILPOINT", failpoint)]).await?;
-    let writers = writers(rig).await?;
-    let answer = tokio::time::timeout(DEADLINE, send_alter(rig.client_opts("app")))
-        .await
-        .context("it hangs")??;
-    ensure!(answer.is_err(), "the failpoint was not reached: {answer:?}");
-    writers.each_goes_on().await?;
-    rig.proxy = Alterego::start(&rig.server, &[], &[]).await?;
-    let migrations = ended(rig).await?;
-    ensure!(
-        migrations.len() == 1 && migrations.iter().all(Migration::succeeded),
-        "{migrations:?}"
-    );
-    all_is_well(rig, Some(writers)).await
-}
-
 /// The proxy stays and takes the migration up again when the server is back.
 async fn the_server_is_killed_in_mid_copy(flavor: Flavor) -> Result<()> {
     let mut rig = Rig::start(flavor, &[]).await?;
@@ -208,15 +166,21 @@ async fn the_server_is_killed_in_mid_copy(flavor: Flavor) -> Result<()> {
     ensure!(writers.finish().await.is_err(), "the server is not dead");
     rig.server.restart().await?;
     let writers = self::writers(&rig).await?;
-    let migrations = ended(&rig).await.map_err(|error| rig.explain(error))?;
+    one_succeeded(&rig).await?;
+    all_is_well(&rig, Some(writers))
+        .await
+        .map_err(|error| rig.explain(error))
+}
+
+/// The migration ends well, and was the only one.
+async fn one_succeeded(rig: &Rig) -> Result<()> {
+    let migrations = ended(rig).await.map_err(|error| rig.explain(error))?;
     ensure!(
         migrations.len() == 1 && migrations.iter().all(Migration::succeeded),
         "{migrations:?}\n{}",
         rig.proxy.log()
     );
-    all_is_well(&rig, Some(writers))
-        .await
-        .map_err(|error| rig.explain(error))
+    Ok(())
 }
 
 /// A second proxy of the same server waits its turn, and takes over when the first is gone.
@@ -230,13 +194,84 @@ async fn two_proxies_and_one_dies(flavor: Flavor) -> Result<()> {
     rig.proxy.kill9();
     ensure!(alter.await?.is_err(), "an answer came from nowhere");
     rig.proxy = second;
-    let migrations = ended(&rig).await.map_err(|error| rig.explain(error))?;
-    ensure!(
-        migrations.len() == 1 && migrations.iter().all(Migration::succeeded),
-        "{migrations:?}\n{}",
-        rig.proxy.log()
-    );
+    one_succeeded(&rig).await?;
     all_is_well(&rig, Some(writers))
         .await
         .map_err(|error| rig.explain(error))
+}
+
+/// The second one's knowledge of the migration is old by then: it must not take the altered table for a foreign change.
+async fn two_proxies_and_one_comes_to_the_end(flavor: Flavor) -> Result<()> {
+    let mut rig = Rig::with(
+        flavor,
+        &Options::relaxed(),
+        &[],
+        &[("ALTEREGO_FAILPOINT", "copied")],
+    )
+    .await?;
+    prepare(&rig, 10_000).await?;
+    let alter = send_alter(rig.client_opts("app"));
+    stopped(&mut rig.proxy).await?;
+    let second = Alterego::start(&rig.server, &[], &[]).await?;
+    second
+        .logged("another alterego works on the table", DEADLINE)
+        .await?;
+    rig.proxy.signal("CONT")?;
+    let answer = tokio::time::timeout(DEADLINE, alter).await???;
+    ensure!(answer.code().is_none(), "{answer:?}");
+    second
+        .logged("another alterego has brought the migration to its end", DEADLINE)
+        .await?;
+    let migrations = ended(&rig).await?;
+    ensure!(
+        migrations.len() == 1 && migrations.iter().all(Migration::succeeded),
+        "{migrations:?}\n{}",
+        second.log()
+    );
+    all_is_well(&rig, None).await
+}
+
+/// A client gives up while the cut-over is being tried.
+async fn a_cut_over_that_is_given_up_leaves_nothing(flavor: Flavor) -> Result<()> {
+    let mut rig = Rig::with(
+        flavor,
+        &Options::relaxed(),
+        &[],
+        &[("ALTEREGO_FAILPOINT", "gate_closed")],
+    )
+    .await?;
+    prepare(&rig, 1000).await?;
+    let mut client = rig.client().await?;
+    let id = client.id();
+    let alter = tokio::spawn(async move { run(&mut client, ALTER).await });
+    stopped(&mut rig.proxy).await?;
+    // Whoever holds the table keeps every attempt from succeeding.
+    let mut holder = rig.direct("app").await?;
+    holder.query_drop("BEGIN").await?;
+    holder.query_drop("SELECT * FROM t LIMIT 1").await?;
+    rig.direct("")
+        .await?
+        .query_drop(format!("KILL QUERY {id}"))
+        .await?;
+    rig.proxy.signal("CONT")?;
+    let answer = tokio::time::timeout(DEADLINE, alter).await???;
+    ensure!(answer.code() == Some(1317), "{answer:?}");
+    holder.query_drop("ROLLBACK").await?;
+    let migrations = ended(&rig).await?;
+    ensure!(
+        migrations.iter().all(|migration| migration.phase == "cancelled"),
+        "{migrations:?}"
+    );
+    rig.tables_are_equal("t").await?;
+    nothing_left(&mut rig.direct("").await?)
+        .await
+        .map_err(|error| rig.explain(error))
+}
+
+async fn stopped(proxy: &mut Alterego) -> Result<()> {
+    eventually("the proxy stands at a failpoint", async || {
+        proxy.stopped_at().await
+    })
+    .await
+    .map(drop)
 }
