@@ -20,6 +20,7 @@ mod tidy;
 mod turns;
 
 use std::collections::HashMap;
+use std::future::ready;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -173,10 +174,23 @@ impl Engine {
         tables.sort();
         let mut turns = Vec::new();
         for table in tables {
-            let turn = self.shared.turns.take(&table).await;
+            let turn = self.come(&table).await;
             turns.push((table, turn));
         }
         Pass(turns)
+    }
+
+    /// Waits for the turn on `table`, and says so.
+    async fn come(&self, table: &TableName) -> Turn {
+        let mut turn = pin!(self.shared.turns.take(table));
+        tokio::select! {
+            biased;
+            turn = &mut turn => return turn,
+            () = ready(()) => {}
+        }
+        // It has its place in the line by now: whoever reads this may rely on the order.
+        tracing::info!(%table, "a schema change of the table is under way; the statement waits for it");
+        turn.await
     }
 
     fn concerned(&self, statement: &Foreign) -> Vec<TableName> {

@@ -7,6 +7,7 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use super::ChunkDurable;
 use super::collector::Collector;
@@ -23,6 +24,9 @@ use crate::{Error, Result, slowpoint};
 
 /// How long chunks in flight may take to finish once the copy is cancelled.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// A chunk that takes longer than this waits for a row's lock, and takes no part of the server meanwhile.
+const LOCK_WAIT: Duration = Duration::from_millis(500);
 
 /// How often the server is asked for a boundary before the copy gives up: with the longest pause about two minutes.
 const BOUNDARY_ATTEMPTS_MAX: u32 = 60;
@@ -86,6 +90,8 @@ struct Dispatcher {
     control: Option<Conn>,
     idle: Vec<Worker>,
     busy: JoinSet<Finished>,
+    /// No chunk has come back for so long that those under way wait for locks.
+    stuck: bool,
     collector: Collector,
 }
 
@@ -99,6 +105,7 @@ impl Dispatcher {
             control: None,
             idle: (0..STATEMENTS_MAX).map(worker).collect(),
             busy: JoinSet::new(),
+            stuck: false,
             collector: Collector::new(copy.warnings_max),
             copy,
         }
@@ -122,7 +129,7 @@ impl Dispatcher {
             if self.ready.is_none() && !self.cut().await? {
                 return Ok(());
             }
-            if self.is_throttled() || self.busy.len() >= self.copy.share.statements() {
+            if self.is_throttled() || self.busy.len() >= self.statements() {
                 return Ok(());
             }
             let Some(worker) = self.idle.pop() else {
@@ -133,6 +140,14 @@ impl Dispatcher {
             }
         }
         Ok(())
+    }
+
+    /// How many chunks may be written at a time. A row that is locked for hours must not keep the others from being copied.
+    fn statements(&self) -> usize {
+        match self.stuck {
+            true => STATEMENTS_MAX,
+            false => self.copy.share.statements(),
+        }
     }
 
     fn start(&mut self, mut worker: Worker, chunk: Chunk) {
@@ -192,9 +207,13 @@ impl Dispatcher {
     async fn wait(&mut self) -> Result<()> {
         tokio::select! {
             Some(finished) = self.busy.join_next() => match finished {
-                Ok(finished) => self.take_back(finished).await,
+                Ok(finished) => {
+                    self.stuck = false;
+                    self.take_back(finished).await;
+                }
                 Err(error) => return Err(Error::fatal(format!("a worker of the row copy ended: {error}"))),
             },
+            () = sleep(LOCK_WAIT), if !self.stuck => self.stuck = true,
             () = until_changed(&mut self.copy.throttle) => {}
             () = until_true(&mut self.copy.cancel) => {}
         }

@@ -91,10 +91,6 @@ impl Session {
         if !hooks.is_concerned(&statement) {
             return Ok(Way::Free(None));
         }
-        tracing::info!(
-            connection = self.server.connection_id,
-            "a schema change of the same table is under way; the statement waits for it"
-        );
         if self.tracker.status & status::IN_TRANSACTION != 0 {
             // It ends the transaction anyway; open, it would keep the schema change from ending.
             self.ask("COMMIT AND NO CHAIN NO RELEASE").await?;

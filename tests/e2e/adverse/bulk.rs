@@ -167,14 +167,20 @@ async fn a_burst_whose_log_is_purged(flavor: Flavor) -> Result<()> {
     root.query_drop("FLUSH BINARY LOGS").await?;
     let logs: Vec<Row> = root.query("SHOW BINARY LOGS").await?;
     let newest: String = logs.last().and_then(|row| row.get(0)).context("no log")?;
-    eventually("the logs are purged", async || {
+    // Running it would open the stream anew between the kill and the purge.
+    burst.rig.proxy.signal("STOP")?;
+    eventually("nobody reads the logs", async || {
         let dumps: Vec<u64> = root
             .query("SELECT id FROM information_schema.processlist WHERE command LIKE 'Binlog Dump%'")
             .await?;
-        for dump in dumps {
+        for dump in &dumps {
             // It may be gone by itself.
             root.query_drop(format!("KILL {dump}")).await.ok();
         }
+        Ok(dumps.is_empty().then_some(()))
+    })
+    .await?;
+    eventually("the logs are purged", async || {
         root.query_drop(format!("PURGE BINARY LOGS TO '{newest}'"))
             .await?;
         let first: Option<Row> = root.query_first("SHOW BINARY LOGS").await?;
@@ -182,6 +188,7 @@ async fn a_burst_whose_log_is_purged(flavor: Flavor) -> Result<()> {
         Ok((first.as_deref() == Some(newest.as_str())).then_some(()))
     })
     .await?;
+    burst.rig.proxy.signal("CONT")?;
     let rig = goes_on(burst).await?;
     ensure!(
         rig.proxy.log().contains("the migration starts over"),
