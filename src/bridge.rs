@@ -291,10 +291,9 @@ fn share(done: u64, all: u64) -> f64 {
 struct ProxyGate(Gate);
 
 impl TrafficGate for ProxyGate {
-    fn watch(&self, table: &TableName) -> Box<dyn WatchedGate> {
-        Box::new(ProxyWatched(
-            self.0.watch(table.schema.as_str(), table.table.as_str()),
-        ))
+    fn watch(&self, tables: &[TableName]) -> Box<dyn WatchedGate> {
+        let names = tables.iter().map(|name| name.table.as_str());
+        Box::new(ProxyWatched(self.0.watch(names)))
     }
 
     fn swapped(&self, table: &TableName) {

@@ -94,12 +94,24 @@ failpoints! {
     TablesLocked = "tables_locked",
     /// Everything is reconciled under the locks.
     Drained = "drained",
+    /// The ghost of a table with triggers is in the table's schema (MySQL).
+    GhostMoved = "ghost_moved",
+    /// The triggers of the table have their stand-ins on the ghost (MySQL).
+    StandInsMade = "stand_ins_made",
     /// RENAME comes next; on MariaDB it waits for the locks.
     RenameDue = "rename_due",
     /// The sentry is gone and RENAME still waits (MariaDB).
     SentryDropped = "sentry_dropped",
     /// The tables are swapped, and nothing else was done.
     Renamed = "renamed",
+    /// A trigger is dropped, and only its stand-in is there (MySQL).
+    TriggerDropped = "trigger_dropped",
+    /// A trigger is on the new table, and its stand-in, too (MySQL).
+    TriggerCreated = "trigger_created",
+    /// The new table has its triggers and nothing else, and the replaced one is still in its schema (MySQL).
+    TriggersHandedOver = "triggers_handed_over",
+    /// The replaced table of one with triggers is where replaced tables are (MySQL).
+    LastMoved = "last_moved",
     /// The gate is open again, and no record says that the tables are swapped.
     Swapped = "swapped",
     /// The swap is recorded.
@@ -120,6 +132,8 @@ failpoints! {
     Resumed = "resumed",
     /// A migration is about to begin afresh.
     StartingOver = "starting_over",
+    /// The ghost is back in its place, after a swap that did not come (MySQL).
+    GhostMovedBack = "ghost_moved_back",
     /// Another process had swapped the tables.
     FoundSwapped = "found_swapped",
 }

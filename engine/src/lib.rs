@@ -39,6 +39,7 @@ pub mod session;
 mod slowpoint;
 pub mod table;
 pub mod throttle;
+mod triggers;
 pub mod verify;
 
 pub use error::{Error, Refusal, Result, ServerError};

@@ -30,6 +30,29 @@ pub fn old(source: &TableName) -> TableName {
     }
 }
 
+/// Where the ghost of a table with triggers waits for the swap, under the locks: triggers cannot go from schema to schema.
+pub fn next(source: &TableName) -> TableName {
+    beside(source, "next")
+}
+
+/// Where the replaced table of one with triggers stays until the new one has them all.
+pub fn last(source: &TableName) -> TableName {
+    beside(source, "last")
+}
+
+/// The trigger that stands in for the `nth` one of the table until that is there again.
+pub fn stand_in(source: &TableName, nth: usize) -> Ident {
+    Ident::new(format!("alterego_{}_{nth}", digest(&source.table)))
+}
+
+/// The empty table on which the triggers of `source` are tried out.
+pub fn rehearsal(source: &TableName) -> TableName {
+    TableName {
+        schema: ghost(source).schema,
+        table: Ident::new(format!("alterego_triggers_{}", digest(&source.table))),
+    }
+}
+
 /// The table with the records of all migrations.
 pub fn record() -> TableName {
     TableName::new(STATE_SCHEMA, "migrations")
@@ -58,6 +81,22 @@ fn suffixed(schema: &Ident, suffix: &str) -> Ident {
     Ident::new(format!("{}{suffix}", schema.as_str()))
 }
 
+/// A table of the source's own schema, which shows for milliseconds only.
+fn beside(source: &TableName, role: &str) -> TableName {
+    TableName {
+        schema: source.schema.clone(),
+        table: Ident::new(format!("alterego_{role}_{}", digest(&source.table))),
+    }
+}
+
+/// Sixteen digits that tell the tables of a schema apart, and stay the same for ever (FNV-1a).
+fn digest(name: &Ident) -> String {
+    let mixed = name.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{mixed:016x}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +107,16 @@ mod tests {
             let source = TableName::new(schema, "t");
             assert!(source < ghost(&source) && ghost(&source) < old(&source));
         }
+    }
+
+    #[test]
+    fn names_beside_the_source_fit_and_stay() {
+        let source = TableName::new("app", "t".repeat(64));
+        for name in [&next(&source), &last(&source), &rehearsal(&source)] {
+            assert!(name.table.as_str().len() <= MAX_IDENT_CHARS);
+        }
+        let next = next(&TableName::new("app", "t"));
+        assert_eq!(next.to_string(), "`app`.`alterego_next_af63e94c860202a3`");
     }
 
     #[test]

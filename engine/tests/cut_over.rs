@@ -31,7 +31,7 @@ struct Attempts(AtomicU64);
 
 #[async_trait]
 impl Recorder for Attempts {
-    async fn cutting_over(&self) -> EngineResult<()> {
+    async fn cutting_over(&self, _triggers: &str) -> EngineResult<()> {
         self.0.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }

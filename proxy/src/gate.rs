@@ -3,6 +3,7 @@
 //! A table is *watched* while its cut-over is being tried, and *closed* during an attempt. A session is *inside* from the
 //! moment it sends a statement that names the table until no transaction of its holds on to it. While the gate is closed,
 //! a statement that names the table waits here unless its session is inside: who is inside has to finish.
+//! Tables that the server locks together are one room with several doors: who is in by one may use the others.
 //!
 //! # Invariant
 //! A session enters and a gate closes under one lock. So nobody enters a closed gate, and once it is *drained* no session
@@ -63,7 +64,8 @@ struct Swap {
 #[derive(Debug)]
 struct Table {
     id: u64,
-    name: String,
+    /// Its name, and those of the tables that are locked with it.
+    names: Vec<String>,
     is_closed: bool,
     /// The sessions inside and when they entered.
     inside: BTreeMap<u64, Instant>,
@@ -93,19 +95,20 @@ pub(crate) struct Visitor {
 }
 
 impl Gate {
-    /// Watches `table`. The schema is for the record: a text that names the table may mean its default schema, so every
-    /// statement with the table's name counts.
-    pub fn watch(&self, schema: &str, table: &str) -> Watched {
+    /// Watches a table and what is locked with it. Schemas do not matter: a text that names a table may mean its default
+    /// schema, so every statement with a table's name counts.
+    pub fn watch<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Watched {
         let id = self.0.new_id();
+        let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        tracing::debug!(?names, "gate watched");
         let mut tables = self.0.lock();
         tables.push(Table {
             id,
-            name: table.to_owned(),
+            names,
             is_closed: false,
             inside: BTreeMap::new(),
         });
         self.0.watched.store(tables.len(), Ordering::Release);
-        tracing::debug!(schema, table, "gate watched");
         Watched {
             inner: self.0.clone(),
             id,
@@ -281,7 +284,7 @@ impl Inner {
 
 impl Table {
     fn is_named_in(&self, text: Option<&[u8]>) -> bool {
-        text.is_none_or(|text| named(text, &self.name))
+        text.is_none_or(|text| self.names.iter().any(|name| named(text, name)))
     }
 }
 
@@ -338,7 +341,7 @@ mod tests {
     fn holds_what_names_the_table_until_dropped() {
         let gate = Gate::default();
         assert!(gate.is_idle());
-        let (first, second) = (gate.watch("app", "Orders"), gate.watch("app", "orders"));
+        let (first, second) = (gate.watch(["Orders"]), gate.watch(["orders"]));
         let (first_closed, second_closed) = (first.close(), second.close());
         let check = |text: Option<&str>, passes| {
             let passed = gate.visitor().passes(text.map(str::as_bytes), false);
@@ -360,7 +363,7 @@ mod tests {
     #[test]
     fn who_is_inside_goes_on() {
         let gate = Gate::default();
-        let watched = gate.watch("app", "orders");
+        let watched = gate.watch(["orders"]);
         let (mut early, mut late) = (gate.visitor(), gate.visitor());
         let text: Option<&[u8]> = Some(b"select * from orders");
         assert!(early.passes(text, false));
@@ -374,6 +377,19 @@ mod tests {
         assert!(watched.longest_stay() > Duration::ZERO);
         drop(late);
         assert_eq!(watched.longest_stay(), Duration::ZERO);
+    }
+
+    #[test]
+    fn tables_locked_together_are_one_room() {
+        let gate = Gate::default();
+        let watched = gate.watch(["orders", "audit"]);
+        let (mut early, mut late) = (gate.visitor(), gate.visitor());
+        assert!(early.passes(Some(b"insert into audit values (1)"), false));
+        let _closed = watched.close();
+        assert!(early.passes(Some(b"update orders set a=1"), false));
+        assert!(!late.passes(Some(b"update orders set a=1"), false));
+        assert!(!late.passes(Some(b"insert into audit values (1)"), false));
+        assert!(late.passes(Some(b"insert into other values (1)"), false));
     }
 
     #[test]
@@ -399,7 +415,7 @@ mod tests {
     #[tokio::test]
     async fn waiters_go_on_when_their_table_opens() {
         let gate = Gate::default();
-        let (orders, other) = (gate.watch("app", "orders"), gate.watch("app", "other"));
+        let (orders, other) = (gate.watch(["orders"]), gate.watch(["other"]));
         let (orders_closed, other_closed) = (orders.close(), other.close());
         let waiter = tokio::spawn({
             let gate = gate.clone();
@@ -416,7 +432,7 @@ mod tests {
     #[tokio::test]
     async fn it_is_drained_when_the_last_one_leaves() {
         let gate = Gate::default();
-        let watched = gate.watch("app", "orders");
+        let watched = gate.watch(["orders"]);
         let (mut first, mut second) = (gate.visitor(), gate.visitor());
         assert!(first.passes(None, false) && second.passes(None, false));
         let closed = Arc::new(watched.close());

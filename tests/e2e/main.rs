@@ -25,6 +25,7 @@ mod stall;
 mod support;
 mod terminal;
 mod tls;
+mod triggers;
 mod unsupported;
 mod verification;
 mod workload;

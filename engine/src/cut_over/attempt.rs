@@ -9,24 +9,32 @@ use tokio::time::Instant as Deadline;
 
 use super::sessions::{self, Sessions};
 use super::{
-    ClosedGate, Context, Outcome, WatchedGate, Where, auto_increment, look, refused, rename_sql, request,
+    ClosedGate, Context, Outcome, WatchedGate, Where, auto_increment, handover, look, refused, rename_sql,
     rivals,
 };
+use super::request::Request;
 use crate::binlog::OWN_COMMENT;
 use crate::failpoint::{self, Failpoint};
 use crate::ident::quoted_text;
 use crate::position::Position;
+use crate::triggers::Trigger;
 use crate::{Error, Flavor, Ident, Result, TableName, names};
 
 /// How often the waiting RENAME is looked for.
 const BETWEEN_PROOFS: Duration = Duration::from_millis(1);
 /// Attempts to reach a server that has to be asked what became of the RENAME.
 const MAX_QUESTIONS: u32 = 20;
+/// What is left of a swap once it has happened takes milliseconds a step.
+const LONGEST_HANDOVER: Duration = Duration::from_secs(10);
 
 /// One attempt, its sessions open.
 pub(super) struct Attempt<'a> {
     context: &'a Context,
     sessions: Sessions,
+    /// The source, and what is locked with it.
+    tables: &'a [TableName],
+    /// The source's triggers, as they are recorded.
+    pub(super) triggers: Vec<Trigger>,
     /// The drain was refused by the data: its error is the client's answer.
     refused_by_data: bool,
     /// The tables are to be swapped: on MariaDB there is a sentry, which has to be locked, too.
@@ -45,11 +53,13 @@ impl Drop for Paused<'_> {
 }
 
 impl<'a> Attempt<'a> {
-    pub(super) async fn prepare(context: &'a Context) -> Result<Self> {
+    pub(super) async fn prepare(context: &'a Context, tables: &'a [TableName]) -> Result<Self> {
         let sessions = Sessions::open(context).await?;
         Ok(Self {
             context,
             sessions,
+            tables,
+            triggers: Vec::new(),
             refused_by_data: false,
             swaps: true,
         })
@@ -70,8 +80,12 @@ impl<'a> Attempt<'a> {
         let began = Instant::now();
         failpoint::hit(Failpoint::GateClosed);
         let deadline = Deadline::from_std(began + context.budget);
-        let settled = match self.swap_by(deadline, gate.as_ref(), attempts).await {
-            Ok(()) => Ok(None),
+        let mut left = std::mem::take(&mut self.triggers);
+        let settled = match self.swap_by(deadline, gate.as_ref(), attempts, &left).await {
+            Ok(()) => {
+                left.clear();
+                Ok(None)
+            }
             Err(why) => {
                 let ids = self.sessions.ids();
                 let refused_by_data = self.refused_by_data;
@@ -90,7 +104,7 @@ impl<'a> Attempt<'a> {
         match settled {
             Ok(None) => {
                 paused.0 = None;
-                Ok(Outcome::Swapped { held })
+                Ok(Outcome::Swapped { held, left })
             }
             Ok(Some(why)) => Ok(Outcome::Missed { held, why }),
             Err(error) => {
@@ -151,12 +165,19 @@ impl<'a> Attempt<'a> {
         prove_locked(&mut self.sessions.lock, self.context.plan.source_name()).await
     }
 
-    async fn swap_by(&mut self, deadline: Deadline, gate: &dyn ClosedGate, attempts: u32) -> Result<()> {
+    async fn swap_by(
+        &mut self,
+        deadline: Deadline,
+        gate: &dyn ClosedGate,
+        attempts: u32,
+        triggers: &[Trigger],
+    ) -> Result<()> {
         match tokio::time::timeout_at(deadline, self.lock_and_drain(gate, attempts)).await {
             Ok(done) => done?,
             Err(_) => return Err(over_budget("the locks and the drain")),
         }
         match self.context.upstream.flavor() {
+            Flavor::MySql if !triggers.is_empty() => self.hand_over(deadline, triggers).await?,
             Flavor::MySql => self.rename_here(deadline).await?,
             Flavor::MariaDb => self.rename_there(deadline).await?,
         }
@@ -164,11 +185,21 @@ impl<'a> Attempt<'a> {
     }
 
     async fn lock_and_drain(&mut self, gate: &dyn ClosedGate, attempts: u32) -> Result<()> {
-        request::lock_tables(self.context, &mut self.sessions, gate, attempts, self.swaps).await?;
         let plan = &self.context.plan;
         let flavor = self.context.upstream.flavor();
         let source = plan.source_name();
+        let mut locked = vec![source.clone(), plan.ghost_name().clone()];
+        if flavor == Flavor::MariaDb && self.swaps {
+            locked.push(names::old(source));
+        }
+        let request = Request {
+            flavor,
+            locked: &locked,
+            in_use: self.tables,
+            budget: self.context.budget,
+        };
         let Sessions { lock, control, .. } = &mut self.sessions;
+        request.take(lock, control, gate, attempts).await?;
         failpoint::hit(Failpoint::TablesLocked);
         let end = Position::current(control, flavor).await?;
         let drained = match self.context.follower.drain_on(lock, &end).await {
@@ -182,6 +213,27 @@ impl<'a> Attempt<'a> {
         tracing::debug!(table = %source, drained, "everything is applied under the locks");
         auto_increment::carry_over(lock, plan).await?;
         prove_locked(lock, source).await
+    }
+
+    /// MySQL, for a table with triggers: the session that holds the locks takes all steps.
+    async fn hand_over(&mut self, deadline: Deadline, triggers: &[Trigger]) -> Result<()> {
+        let source = self.context.plan.source_name();
+        let lock = &mut self.sessions.lock;
+        let swap = async {
+            handover::still_are(lock, source, triggers).await?;
+            handover::swap(lock, source, triggers).await
+        };
+        match tokio::time::timeout_at(deadline, swap).await {
+            Ok(swapped) => swapped?,
+            Err(_) => return Err(over_budget("the swap")),
+        }
+        match tokio::time::timeout(LONGEST_HANDOVER, handover::finish(lock, source, triggers)).await {
+            Ok(finished) => finished?,
+            Err(_) => return Err(over_budget("the triggers' way")),
+        }
+        // As in `rename_here`.
+        let _ = lock.query_drop("UNLOCK TABLES").await;
+        Ok(())
     }
 
     /// MySQL: the session that holds the locks renames.
@@ -241,7 +293,7 @@ impl<'a> Attempt<'a> {
 async fn what_happened(context: &Context, ids: &[u32], why: Error) -> Result<Option<String>> {
     for _ in 0..MAX_QUESTIONS {
         match end_and_look(context, ids).await {
-            Ok(Where::Swapped) => {
+            Ok(Where::Swapped | Where::Unfinished) => {
                 // RENAME has taken longer than the budget, or its answer was lost.
                 failpoint::hit(Failpoint::Renamed);
                 return Ok(None);
@@ -267,10 +319,15 @@ async fn end_and_look(context: &Context, ids: &[u32]) -> Result<Where> {
     if ids.iter().all(|id| *id < control.id()) {
         sessions::end(&mut control, ids).await?;
     }
-    let place = look(&mut control, context.plan.source_name()).await;
+    let source = context.plan.source_name();
+    let mut place = look(&mut control, source).await?;
+    if place == Where::Moved {
+        handover::undo(&mut control, source).await?;
+        place = Where::NotSwapped;
+    }
     // Nothing is lost with a session that does not say good-bye.
     let _ = control.disconnect().await;
-    place
+    Ok(place)
 }
 
 /// Shows that the session still holds its table locks: a `START TRANSACTION` in the drain would have given them back

@@ -13,7 +13,7 @@ use crate::binlog::OWN_COMMENT;
 use crate::ident::quoted_text;
 use crate::old_table::drop_table;
 use crate::processlist::processes;
-use crate::{Error, Result, TableName, names};
+use crate::{Error, Ident, Result, TableName, names};
 
 /// The comment of the table that stands at the replaced table's place until RENAME may go on (MariaDB).
 pub(super) const SENTRY_COMMENT: &str = "alterego: holds this name for a cut-over";
@@ -27,8 +27,12 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 pub enum Where {
     /// Source and ghost are both in their places.
     NotSwapped,
+    /// The ghost was moved towards the source's place and the source is in it: [`undo`](super::undo) takes that back.
+    Moved,
     /// The ghost stands in the source's place, and the replaced table beside it.
     Swapped,
+    /// The ghost stands in the source's place, and not all triggers are on it: [`complete`](super::complete) goes on.
+    Unfinished,
     /// The source was moved away and the ghost has not taken its place: only a crash of a server without atomic RENAME
     /// leaves this, and [`finish`] mends it.
     Halfway,
@@ -44,6 +48,9 @@ pub(super) struct Tables {
     source: bool,
     ghost: bool,
     old: bool,
+    /// The names on the way of a table with triggers.
+    next: bool,
+    last: bool,
     /// Something is at the replaced table's place: it or a sentry.
     pub(super) old_name_taken: bool,
 }
@@ -51,6 +58,8 @@ pub(super) struct Tables {
 impl Tables {
     pub(super) fn verdict(self) -> Where {
         match (self.source, self.ghost, self.old) {
+            (true, _, _) if self.last => Where::Unfinished,
+            (true, false, _) if self.next => Where::Moved,
             (true, true, _) => Where::NotSwapped,
             (true, false, true) => Where::Swapped,
             (true, false, false) => Where::Alone,
@@ -108,19 +117,29 @@ pub async fn remove_sentry(conn: &mut Conn, source: &TableName) -> Result<()> {
 
 pub(super) async fn tables(conn: &mut Conn, source: &TableName) -> Result<Tables> {
     let (ghost, old) = (names::ghost(source), names::old(source));
+    let (next, last) = (names::next(source), names::last(source));
+    let text = |name: &Ident| quoted_text(name.as_str());
     let sql = format!(
-        "SELECT table_schema, COALESCE(table_comment, '') FROM information_schema.tables \
-         WHERE table_name = {} AND table_schema IN ({}, {}, {})",
-        quoted_text(source.table.as_str()),
-        quoted_text(source.schema.as_str()),
-        quoted_text(ghost.schema.as_str()),
-        quoted_text(old.schema.as_str()),
+        "SELECT table_schema, table_name, COALESCE(table_comment, '') FROM information_schema.tables \
+         WHERE table_name = {} AND table_schema IN ({}, {}, {}) OR table_schema = {} AND table_name IN ({}, {})",
+        text(&source.table),
+        text(&source.schema),
+        text(&ghost.schema),
+        text(&old.schema),
+        text(&source.schema),
+        text(&next.table),
+        text(&last.table),
     );
-    let rows: Vec<(String, String)> = conn.query(sql).await?;
+    let rows: Vec<(String, String, String)> = conn.query(sql).await?;
     let mut found = Tables::default();
-    for (schema, comment) in rows {
+    for (schema, table, comment) in rows {
         let is = |name: &TableName| name.schema.as_str().eq_ignore_ascii_case(&schema);
-        if is(source) {
+        let is_called = |name: &TableName| name.table.as_str().eq_ignore_ascii_case(&table);
+        if is_called(&next) {
+            found.next = true;
+        } else if is_called(&last) {
+            found.last = true;
+        } else if is(source) {
             found.source = true;
         } else if is(&ghost) {
             found.ghost = true;
@@ -162,8 +181,17 @@ mod tests {
                 ghost,
                 old,
                 old_name_taken: old,
+                ..Tables::default()
             };
             assert_eq!(tables.verdict(), expected);
+            // Until the ghost has moved it is in its place, and it moves only when the way is free.
+            let on_its_way = |next, last| Tables { next, last, ..tables }.verdict();
+            if source {
+                assert_eq!(on_its_way(false, true), Where::Unfinished);
+            }
+            if source && !ghost {
+                assert_eq!(on_its_way(true, false), Where::Moved);
+            }
         };
         check(true, true, false, Where::NotSwapped);
         check(true, true, true, Where::NotSwapped);

@@ -16,6 +16,8 @@
 //!    MariaDB, for it would go first, and RENAME would undo it. One that came before RENAME is found in the process list
 //!    once RENAME waits, and the attempt is given up; one that comes later waits behind RENAME.
 //!
+//! A table with triggers takes more than one RENAME (see [`handover`]); what is said here holds for the one that swaps.
+//!
 //! # Why the application only sees a pause
 //! No attempt is made while a session is known to hold the table for long. The gate is closed and drained and the applier
 //! at rest before the locks are requested, so the request hardly ever waits (see `request`). At the end of the budget the
@@ -24,7 +26,9 @@
 
 mod attempt;
 mod auto_increment;
+mod complete;
 mod gate;
+mod handover;
 mod look;
 mod quiet;
 mod request;
@@ -48,10 +52,13 @@ use crate::follower::Follower;
 use crate::old_table::drop_table;
 use crate::plan::Plan;
 use crate::session::Upstream;
+use crate::triggers::{self, Trigger};
 use crate::verify::{Verified, interrupted};
 use crate::{Error, Flavor, Result, TableName, names, slowpoint};
 
+pub use complete::{Rest, complete};
 pub use gate::{ClosedGate, NoGate, TrafficGate, WatchedGate};
+pub use handover::undo;
 pub use look::{Where, finish, leftover, look, remove_sentry};
 pub(crate) use sessions::kill_query;
 
@@ -72,8 +79,9 @@ const BETWEEN_REMINDERS: Duration = Duration::from_secs(30);
 /// Persists that the swap is about to happen.
 #[async_trait]
 pub trait Recorder: Send + Sync {
-    /// From now on only [`look`] can tell whether the swap has happened. Called before every attempt.
-    async fn cutting_over(&self) -> Result<()>;
+    /// From now on only [`look`] can tell whether the swap has happened. Called before every attempt. `triggers` is what
+    /// [`complete`] wants to be told where it is interrupted.
+    async fn cutting_over(&self, triggers: &str) -> Result<()>;
 }
 
 /// What the cut-over works on.
@@ -106,7 +114,11 @@ pub struct Swapped {
 /// How an attempt ended that left everything as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Outcome {
-    Swapped { held: Duration },
+    Swapped {
+        held: Duration,
+        /// Triggers that may not have followed yet; none where all is known to be done.
+        left: Vec<Trigger>,
+    },
     Missed { held: Duration, why: String },
 }
 
@@ -118,14 +130,21 @@ enum Outcome {
 /// the server cannot be asked what became of the RENAME, [`Error::Fatal`] when it refuses a statement.
 pub async fn swap(context: &Context, verified: Verified) -> Result<Swapped> {
     tracing::debug!(rows = verified.rows(), table = %context.plan.source_name(), "the cut-over begins");
-    let gate = context.gate.watch(context.plan.source_name());
+    let tables = context.locked_together().await?;
+    let gate = context.gate.watch(&tables);
     let mut patience = Patience::new();
     for attempts in 1.. {
         let why = match context
-            .attempt(gate.as_ref(), attempts, patience.with_others)
+            .attempt(gate.as_ref(), &tables, attempts, patience.with_others)
             .await
         {
-            Ok(Outcome::Swapped { held }) => return Ok(Swapped { held, attempts }),
+            Ok(Outcome::Swapped { held, left }) => {
+                drop(gate);
+                if !left.is_empty() {
+                    context.rest().complete(&left).await?;
+                }
+                return Ok(Swapped { held, attempts });
+            }
             Ok(Outcome::Missed { held, why }) => format!("{why}, after {} ms", held.as_millis()),
             Err(error @ Error::Transient(_)) => error.to_string(),
             Err(error) => return Err(error),
@@ -144,11 +163,12 @@ pub async fn swap(context: &Context, verified: Verified) -> Result<Swapped> {
 /// # Errors
 /// As [`swap`]'s, but for the RENAME.
 pub(crate) async fn snapshot(context: &Context) -> Result<Conn> {
-    let gate = context.gate.watch(context.plan.source_name());
+    let tables = context.locked_together().await?;
+    let gate = context.gate.watch(&tables);
     let mut patience = Patience::new();
     for attempts in 1.. {
         let why = match context
-            .snapshot_attempt(gate.as_ref(), attempts, patience.with_others)
+            .snapshot_attempt(gate.as_ref(), &tables, attempts, patience.with_others)
             .await
         {
             Ok(Ok(conn)) => return Ok(conn),
@@ -178,11 +198,14 @@ impl Patience {
 
     /// Pauses behind an attempt that failed.
     async fn grow(&mut self, context: &Context) -> Result<()> {
-        let jitter = rand::rng().random_range(0.5..1.5);
-        context.pause(self.pause.mul_f64(jitter)).await?;
+        context.pause(self.next_pause()).await
+    }
+
+    fn next_pause(&mut self) -> Duration {
+        let pause = self.pause.mul_f64(rand::rng().random_range(0.5..1.5));
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         self.with_others = (self.with_others * 2).min(LONGEST_PATIENCE);
-        Ok(())
+        pause
     }
 }
 
@@ -190,17 +213,24 @@ impl Context {
     async fn snapshot_attempt(
         &self,
         gate: &dyn WatchedGate,
+        tables: &[TableName],
         attempts: u32,
         patience: Duration,
     ) -> Result<Result<Conn, String>> {
-        self.wait_until_quiet(gate, patience).await?;
-        let attempt = Attempt::prepare(self).await.map_err(refused)?;
+        self.wait_until_quiet(gate, tables, patience).await?;
+        let attempt = Attempt::prepare(self, tables).await.map_err(refused)?;
         attempt.snapshot(gate, attempts).await
     }
 
-    async fn attempt(&self, gate: &dyn WatchedGate, attempts: u32, patience: Duration) -> Result<Outcome> {
-        self.wait_until_quiet(gate, patience).await?;
-        let mut attempt = Attempt::prepare(self).await.map_err(refused)?;
+    async fn attempt(
+        &self,
+        gate: &dyn WatchedGate,
+        tables: &[TableName],
+        attempts: u32,
+        patience: Duration,
+    ) -> Result<Outcome> {
+        self.wait_until_quiet(gate, tables, patience).await?;
+        let mut attempt = Attempt::prepare(self, tables).await.map_err(refused)?;
         match self.make_room(attempt.control()).await {
             Err(error) if error.is_unknown_schema() => {
                 return Ok(Outcome::Missed {
@@ -210,23 +240,78 @@ impl Context {
             }
             other => other.map_err(refused)?,
         }
+        attempt.triggers = self.rehearsed(attempt.control()).await?;
         failpoint::hit(Failpoint::RoomMade);
-        self.recorder.cutting_over().await?;
+        self.recorder
+            .cutting_over(&triggers::write(&attempt.triggers))
+            .await?;
         failpoint::hit(Failpoint::CutOverRecorded);
         attempt.run(gate, attempts).await
     }
 
-    /// Waits for a moment at which an attempt is worth it. Who follows the source may end meanwhile: then there is none.
-    async fn wait_until_quiet(&self, gate: &dyn WatchedGate, patience: Duration) -> Result<()> {
-        tokio::select! {
-            biased;
-            error = self.follower.failed() => Err(error),
-            quiet = self.quiet(gate, patience) => quiet,
+    /// The source's triggers, which can be created on the ghost.
+    async fn rehearsed(&self, conn: &mut Conn) -> Result<Vec<Trigger>> {
+        if self.upstream.flavor() == Flavor::MariaDb {
+            return Ok(Vec::new());
+        }
+        let source = self.plan.source_name();
+        let rehearsed = async {
+            let triggers = triggers::load(conn, source).await?;
+            if !triggers.is_empty() {
+                triggers::rehearse(conn, source, &triggers).await?;
+            }
+            Ok(triggers)
+        };
+        rehearsed.await.map_err(|error| match error {
+            Error::Refused(reason) => Error::fatal(reason.to_string()),
+            // One of them was dropped meanwhile.
+            Error::Answer(server) => Error::Transient(mysql_async::Error::Other(server.message.into())),
+            other => other,
+        })
+    }
+
+    /// The source and what the server locks with it.
+    async fn locked_together(&self) -> Result<Vec<TableName>> {
+        let mut tables = vec![self.plan.source_name().clone()];
+        if self.plan.source.surroundings.triggers.is_empty() {
+            return Ok(tables);
+        }
+        let mut conn = self.upstream.control().await?;
+        match triggers::neighbours(&mut conn, &self.plan.source).await {
+            Ok(others) => tables.extend(others),
+            // They are waited for at the server's locks then.
+            Err(Error::Refused(reason)) => tracing::warn!(table = %self.plan.source_name(), %reason),
+            Err(other) => return Err(refused(other)),
+        }
+        Ok(tables)
+    }
+
+    /// How a swap is brought to its end that was interrupted in the middle.
+    fn rest(&self) -> Rest<'_> {
+        Rest {
+            upstream: &self.upstream,
+            gate: self.gate.as_ref(),
+            source: self.plan.source_name(),
+            budget: self.budget,
         }
     }
 
-    /// Waits until the backlog is small and nobody is known to hold the table for long.
-    async fn quiet(&self, gate: &dyn WatchedGate, patience: Duration) -> Result<()> {
+    /// Waits for a moment at which an attempt is worth it. Who follows the source may end meanwhile: then there is none.
+    async fn wait_until_quiet(
+        &self,
+        gate: &dyn WatchedGate,
+        tables: &[TableName],
+        patience: Duration,
+    ) -> Result<()> {
+        tokio::select! {
+            biased;
+            error = self.follower.failed() => Err(error),
+            quiet = self.quiet(gate, tables, patience) => quiet,
+        }
+    }
+
+    /// Waits until the backlog is small and nobody is known to hold the tables for long.
+    async fn quiet(&self, gate: &dyn WatchedGate, tables: &[TableName], patience: Duration) -> Result<()> {
         slowpoint::pass("cut_over").await;
         let mut control = self.upstream.control().await?;
         let began = Instant::now();
@@ -237,7 +322,7 @@ impl Context {
             let others = quiet::in_the_way(
                 &mut control,
                 self.upstream.flavor(),
-                self.plan.source_name(),
+                tables,
                 self.budget,
             )
             .await?;

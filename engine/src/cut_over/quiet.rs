@@ -8,7 +8,7 @@ use std::time::Duration;
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
-use crate::ident::quoted_text;
+use super::request::quoted_pair;
 use crate::processlist::processes;
 use crate::{Flavor, Result, TableName};
 
@@ -21,24 +21,24 @@ pub(super) struct InTheWay {
     pub(super) certain: bool,
 }
 
-/// The sessions that have held `table`, or waited for it, for longer than `long`.
+/// The sessions that have held one of `tables`, or waited for it, for longer than `long`.
 pub(super) async fn in_the_way(
     conn: &mut Conn,
     flavor: Flavor,
-    table: &TableName,
+    tables: &[TableName],
     long: Duration,
 ) -> Result<InTheWay> {
     // Without the right to read it, or with performance_schema off, the InnoDB tables have to do.
     if flavor == Flavor::MySql
         && shows_metadata_locks(conn).await
-        && let Ok(sessions) = conn.query(by_metadata_locks(table, long)).await
+        && let Ok(sessions) = conn.query(by_metadata_locks(tables, long)).await
     {
         return Ok(InTheWay {
             sessions,
             certain: true,
         });
     }
-    let mut sessions = long_statements(conn, table, long).await?;
+    let mut sessions = long_statements(conn, tables, long).await?;
     sessions.extend(long_transactions(conn, flavor, long).await?);
     Ok(InTheWay {
         sessions,
@@ -54,30 +54,31 @@ async fn shows_metadata_locks(conn: &mut Conn) -> bool {
     enabled.is_ok_and(|enabled| enabled.is_some())
 }
 
-fn by_metadata_locks(table: &TableName, long: Duration) -> String {
+fn by_metadata_locks(tables: &[TableName], long: Duration) -> String {
     format!(
         "SELECT DISTINCT t.processlist_id FROM performance_schema.metadata_locks m \
          JOIN performance_schema.threads t ON t.thread_id = m.owner_thread_id \
          LEFT JOIN performance_schema.events_transactions_current e \
            ON e.thread_id = m.owner_thread_id AND e.state = 'ACTIVE' \
-         WHERE m.object_type = 'TABLE' AND m.object_schema = {} AND m.object_name = {} \
+         WHERE m.object_type = 'TABLE' AND (m.object_schema, m.object_name) IN ({}) \
            AND t.processlist_id <> CONNECTION_ID() \
            AND (m.lock_status = 'PENDING' OR m.lock_duration = 'EXPLICIT' OR e.timer_wait > {})",
-        quoted_text(table.schema.as_str()),
-        quoted_text(table.table.as_str()),
+        tables.iter().map(quoted_pair).collect::<Vec<_>>().join(", "),
         long.as_nanos() * 1000,
     )
 }
 
-/// Statements that name the table and have run for long.
-async fn long_statements(conn: &mut Conn, table: &TableName, long: Duration) -> Result<Vec<u64>> {
+/// Statements that name one of the tables and have run for long.
+async fn long_statements(conn: &mut Conn, tables: &[TableName], long: Duration) -> Result<Vec<u64>> {
     let own = u64::from(conn.id());
     let sessions = processes(conn).await?.into_iter();
     let in_the_way = sessions.filter(|session| {
         session.id != own
             && session.is_running()
             && session.seconds > whole_seconds(long)
-            && session.info.contains(table.table.as_str())
+            && tables
+                .iter()
+                .any(|table| session.info.contains(table.table.as_str()))
     });
     Ok(in_the_way.map(|session| session.id).collect())
 }

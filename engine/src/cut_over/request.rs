@@ -16,46 +16,81 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tokio::time::Instant;
 
-use super::sessions::Sessions;
-use super::{ClosedGate, Context};
+use super::ClosedGate;
 use crate::error::LOCK_WAIT_TIMEOUT;
 use crate::ident::quoted_text;
-use crate::{Flavor, Result, TableName, names};
+use crate::{Flavor, Result, TableName};
 
 /// So many attempts find nobody in the way or give up.
 const POLITE_ATTEMPTS: u32 = 3;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(1);
 
-/// Takes the locks, that of the sentry too if the tables are to be swapped. Bounded by whoever calls: it may wait for as
-/// long as somebody is in the way.
-pub(super) async fn lock_tables(
-    context: &Context,
-    sessions: &mut Sessions,
-    gate: &dyn ClosedGate,
-    attempts: u32,
-    swaps: bool,
-) -> Result<()> {
-    let insists_at = (attempts > POLITE_ATTEMPTS).then(|| Instant::now() + context.budget / 2);
-    let insists = || insists_at.is_some_and(|at| Instant::now() >= at);
-    wait_for(gate, insists_at).await;
-    match context.upstream.flavor() {
-        Flavor::MySql => {
-            while !insists() && is_held(&mut sessions.control, context.plan.source_name()).await {
-                tokio::time::sleep(BETWEEN_LOOKS).await;
+/// A request for table locks.
+pub(super) struct Request<'a> {
+    pub(super) flavor: Flavor,
+    /// The tables to be locked.
+    pub(super) locked: &'a [TableName],
+    /// Those of them that others use, and what the server locks with them.
+    pub(super) in_use: &'a [TableName],
+    /// The longest pause of the application.
+    pub(super) budget: Duration,
+}
+
+impl Request<'_> {
+    /// Takes the locks. Bounded by whoever calls: it may wait for as long as somebody is in the way.
+    pub(super) async fn take(
+        &self,
+        lock: &mut Conn,
+        control: &mut Conn,
+        gate: &dyn ClosedGate,
+        attempts: u32,
+    ) -> Result<()> {
+        let insists_at = (attempts > POLITE_ATTEMPTS).then(|| Instant::now() + self.budget / 2);
+        let insists = || insists_at.is_some_and(|at| Instant::now() >= at);
+        wait_for(gate, insists_at).await;
+        match self.flavor {
+            Flavor::MySql => {
+                while !insists() && self.is_any_held(control).await {
+                    tokio::time::sleep(BETWEEN_LOOKS).await;
+                }
             }
-        }
-        Flavor::MariaDb => {
-            while !insists() {
-                match take(context, &mut sessions.lock, swaps, " NOWAIT").await {
-                    Err(error) if error.server().is_some_and(|e| e.code == LOCK_WAIT_TIMEOUT) => {
-                        tokio::time::sleep(BETWEEN_LOOKS).await;
+            Flavor::MariaDb => {
+                while !insists() {
+                    match self.lock(lock, " NOWAIT").await {
+                        Err(error) if error.server().is_some_and(|e| e.code == LOCK_WAIT_TIMEOUT) => {
+                            tokio::time::sleep(BETWEEN_LOOKS).await;
+                        }
+                        other => return other,
                     }
-                    other => return other,
                 }
             }
         }
+        self.lock(lock, "").await
     }
-    take(context, &mut sessions.lock, swaps, "").await
+
+    async fn lock(&self, lock: &mut Conn, patience: &str) -> Result<()> {
+        let tables: Vec<String> = self.locked.iter().map(|name| format!("{name} WRITE")).collect();
+        let sql = format!("LOCK TABLES {}{patience}", tables.join(", "));
+        Ok(lock.query_drop(sql).await?)
+    }
+
+    /// Whether any session has to do with one of the tables (MySQL). Where the server does not show it, nobody is known to.
+    async fn is_any_held(&self, control: &mut Conn) -> bool {
+        let names: Vec<String> = self.in_use.iter().map(quoted_pair).collect();
+        let sql = format!(
+            "SELECT 1 FROM performance_schema.metadata_locks \
+             WHERE object_type = 'TABLE' AND (object_schema, object_name) IN ({}) LIMIT 1",
+            names.join(", ")
+        );
+        let held: mysql_async::Result<Option<u8>> = control.query_first(sql).await;
+        held.is_ok_and(|held| held.is_some())
+    }
+}
+
+/// A table as a row of its schema's name and its own.
+pub(super) fn quoted_pair(name: &TableName) -> String {
+    let (schema, table) = (quoted_text(name.schema.as_str()), quoted_text(name.table.as_str()));
+    format!("({schema}, {table})")
 }
 
 async fn wait_for(gate: &dyn ClosedGate, until: Option<Instant>) {
@@ -64,26 +99,4 @@ async fn wait_for(gate: &dyn ClosedGate, until: Option<Instant>) {
         Some(until) => drop(tokio::time::timeout_at(until, gate.drained()).await),
         None => gate.drained().await,
     }
-}
-
-async fn take(context: &Context, lock: &mut Conn, swaps: bool, patience: &str) -> Result<()> {
-    let (source, ghost) = (context.plan.source_name(), context.plan.ghost_name());
-    let sentry = match context.upstream.flavor() {
-        Flavor::MariaDb if swaps => format!(", {} WRITE", names::old(source)),
-        Flavor::MySql | Flavor::MariaDb => String::new(),
-    };
-    let sql = format!("LOCK TABLES {source} WRITE, {ghost} WRITE{sentry}{patience}");
-    Ok(lock.query_drop(sql).await?)
-}
-
-/// Whether any session has to do with the table (MySQL). Where the server does not show it, nobody is known to.
-async fn is_held(control: &mut Conn, table: &TableName) -> bool {
-    let sql = format!(
-        "SELECT 1 FROM performance_schema.metadata_locks \
-         WHERE object_type = 'TABLE' AND object_schema = {} AND object_name = {} LIMIT 1",
-        quoted_text(table.schema.as_str()),
-        quoted_text(table.table.as_str()),
-    );
-    let held: mysql_async::Result<Option<u8>> = control.query_first(sql).await;
-    held.is_ok_and(|held| held.is_some())
 }

@@ -18,6 +18,7 @@ use mysql_async::prelude::Queryable;
 use crate::alter::Statement;
 use crate::binlog::OWN_COMMENT;
 use crate::failpoint::{self, Failpoint};
+use crate::old_table::drop_table;
 use crate::plan::Plan;
 use crate::preflight::Checked;
 use crate::reconcile::{Turns, Warning, rename_ghost};
@@ -43,7 +44,7 @@ pub async fn build(upstream: &Upstream, checked: Checked<'_>, settings: &Session
     plan
 }
 
-/// Drops the ghost of `source`, if there is one.
+/// Drops the ghost of `source`, if there is one, wherever a swap that did not come has left it.
 ///
 /// # Errors
 /// The server's.
@@ -58,6 +59,17 @@ pub async fn drop(conn: &mut Conn, source: &TableName) -> Result<()> {
     if schemas.is_some() {
         conn.query_drop(format!("DROP TABLE IF EXISTS {ghost} {OWN_COMMENT}"))
             .await?;
+    }
+    for table in [names::next(source), names::rehearsal(source)] {
+        // Asked first, so that the binary log does not hear of what is hardly ever there.
+        let sql = format!(
+            "SELECT 1 FROM information_schema.tables WHERE table_schema={} AND table_name={}",
+            crate::ident::quoted_text(table.schema.as_str()),
+            crate::ident::quoted_text(table.table.as_str()),
+        );
+        if conn.query_first::<u8, _>(sql).await?.is_some() {
+            drop_table(conn, &table).await?;
+        }
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use tokio::task::AbortHandle;
 use super::Shared;
 use super::follow::{CHANNEL_ITEMS, StreamFailure, follow};
 use super::outcome::{Altered, Warning};
-use super::phase::{Event, Phase};
+use super::phase::Event;
 use super::prepare::{self, Prepared};
 use super::running::Running;
 use super::store::Store;
@@ -271,8 +271,8 @@ struct Record {
 
 #[async_trait::async_trait]
 impl Recorder for Record {
-    async fn cutting_over(&self) -> Result<()> {
-        self.store.go_on(self.id, Phase::CuttingOver).await
+    async fn cutting_over(&self, triggers: &str) -> Result<()> {
+        self.store.cutting_over(self.id, triggers).await
     }
 }
 

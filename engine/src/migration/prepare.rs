@@ -23,7 +23,7 @@ use crate::position::{self, Position};
 use crate::preflight::Checked;
 use crate::session::{SessionSettings, Upstream};
 use crate::table::{Column, Table, same_definition};
-use crate::{Error, Flavor, Refusal, Result, TableName, ghost, preflight};
+use crate::{Error, Flavor, Refusal, Result, TableName, ghost, preflight, triggers};
 
 /// A migration that can begin to copy, or go on.
 pub(super) struct Prepared {
@@ -84,6 +84,7 @@ async fn begin(
     failpoint::hit(Failpoint::Accepted);
     let plan = ghost::build(upstream, checked, &task.settings).await?;
     failpoint::hit(Failpoint::GhostBuilt);
+    triggers_can_follow(&mut conn, &source).await?;
     owner_check::rehearse(upstream, &plan, &owner_checks).await?;
     let (plan, deferred) = without_indexes(upstream, &mut conn, plan, checked, &task.settings).await?;
     failpoint::hit(Failpoint::IndexesPutOff);
@@ -113,6 +114,23 @@ async fn begin(
         frontier: Frontier::Nothing,
         deferred,
     })
+}
+
+/// Refuses where the triggers of the table could not be put on the altered one, or what they use is not to be known.
+async fn triggers_can_follow(conn: &mut Conn, source: &Table) -> Result<()> {
+    if source.surroundings.triggers.is_empty() {
+        return Ok(());
+    }
+    let can_follow = async {
+        let triggers = triggers::load(conn, &source.name).await?;
+        triggers::rehearse(conn, &source.name, &triggers).await?;
+        triggers::neighbours(conn, source).await
+    };
+    match can_follow.await {
+        Ok(_) => Ok(()),
+        Err(Error::Answer(server)) => Err(Error::refused(server.message)),
+        Err(other) => Err(other),
+    }
 }
 
 /// The checks of the statement's comments, and those that the configuration has for its table.
@@ -166,7 +184,7 @@ pub(super) async fn resumed(
     }
     running.stands(record.phase);
     let mut conn = upstream.control().await?;
-    if record.phase == Phase::CuttingOver && is_swapped(&mut conn, &record.task.source).await? {
+    if record.phase == Phase::CuttingOver && is_swapped(shared, upstream, &mut conn, &record).await? {
         shared.gate.swapped(&record.task.source);
         failpoint::hit(Failpoint::FoundSwapped);
         return Ok(Standing::AlreadySwapped(altered_before(&record)));
@@ -220,7 +238,8 @@ fn altered_before(record: &Record) -> Altered {
 ///
 /// The process that tried the swap is gone, but its session may not be yet, and its RENAME may be on its way. The look
 /// waits behind the locks of that session: it gets past them when the session has ended, with or without a swap.
-async fn is_swapped(conn: &mut Conn, source: &TableName) -> Result<bool> {
+async fn is_swapped(shared: &Shared, upstream: &Upstream, conn: &mut Conn, record: &Record) -> Result<bool> {
+    let source = &record.task.source;
     match conn
         .query_drop(format!("SELECT 1 FROM {source} LIMIT 0"))
         .await
@@ -235,6 +254,20 @@ async fn is_swapped(conn: &mut Conn, source: &TableName) -> Result<bool> {
         Where::Halfway => {
             cut_over::finish(conn, source).await?;
             Ok(true)
+        }
+        Where::Unfinished => {
+            let rest = cut_over::Rest {
+                upstream,
+                gate: shared.gate.as_ref(),
+                source,
+                budget: cut_over::DEFAULT_BUDGET,
+            };
+            cut_over::complete(&rest, &record.triggers).await?;
+            Ok(true)
+        }
+        Where::Moved => {
+            cut_over::undo(conn, source).await?;
+            Ok(false)
         }
         Where::NotSwapped | Where::Alone | Where::Gone => Ok(false),
     }

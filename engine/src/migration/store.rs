@@ -45,6 +45,8 @@ pub(super) struct Record {
     pub ghost_create: String,
     /// Whether the server itself would have copied the table.
     pub native_copies: bool,
+    /// What the cut-over has to know of the source's triggers to finish a swap.
+    pub triggers: String,
     /// The checkpoint's stream position, encoded.
     pub position: Option<String>,
     /// The checkpoint's row copy frontier, encoded.
@@ -75,18 +77,19 @@ pub(crate) struct Store {
 }
 
 const COLUMNS: &str = "id, source_schema, source_table, statement, ansi_quotes, no_backslash_escapes, sql_mode, \
-     time_zone, character_set_client, collation_connection, foreign_key_checks, phase, source_create, ghost_create, native_copies, \
+     time_zone, character_set_client, collation_connection, foreign_key_checks, phase, source_create, ghost_create, native_copies, triggers, \
      position, frontier, rows_copied, rows_estimated, changes_applied, rows_repaired, \
      CAST(TIMESTAMPDIFF(SECOND, accepted_at, COALESCE(ended_at, NOW(6))) AS UNSIGNED) AS age_seconds, keep_seconds, \
      CAST(TIMESTAMPDIFF(SECOND, swapped_at, NOW(6)) AS UNSIGNED) AS swapped_seconds_ago, message";
 
 /// What was not in the first version's table, and how it is added.
-const ADDED_COLUMNS: [(&str, &str); 2] = [
+const ADDED_COLUMNS: [(&str, &str); 3] = [
     ("ghost_create", "LONGTEXT NOT NULL AFTER source_create"),
     (
         "rows_repaired",
         "BIGINT UNSIGNED NOT NULL DEFAULT 0 AFTER changes_applied",
     ),
+    ("triggers", "LONGTEXT AFTER native_copies"),
 ];
 
 impl Store {
@@ -126,6 +129,7 @@ impl Store {
                     source_create LONGTEXT NOT NULL,
                     ghost_create LONGTEXT NOT NULL,
                     native_copies BOOLEAN NOT NULL DEFAULT FALSE,
+                    triggers LONGTEXT,
                     position LONGTEXT,
                     frontier LONGTEXT,
                     rows_copied BIGINT UNSIGNED NOT NULL DEFAULT 0,
@@ -289,6 +293,19 @@ impl Store {
                 "its record in {STATE_SCHEMA}.migrations was removed by somebody else"
             ))),
             other => other,
+        }
+    }
+
+    /// Records that the swap is about to be tried, and what is needed to finish it.
+    ///
+    /// # Errors
+    /// As [`Self::go_on`].
+    pub(super) async fn cutting_over(&self, id: u64, triggers: &str) -> Result<()> {
+        let sql = format!("UPDATE {STATE_SCHEMA}.migrations SET triggers=:triggers WHERE id=:id");
+        match self.run(sql, params! { "triggers" => triggers, "id" => id }).await {
+            Err(Error::Answer(error)) => Err(Error::fatal(format!("its state cannot be recorded: {error}"))),
+            Err(other) => Err(other),
+            Ok(()) => self.go_on(id, Phase::CuttingOver).await,
         }
     }
 
@@ -512,6 +529,7 @@ fn read(row: &mut Row) -> Option<Record> {
         source_create: row.take("source_create")?,
         ghost_create: row.take("ghost_create")?,
         native_copies: row.take("native_copies")?,
+        triggers: row.take::<Option<String>, _>("triggers")?.unwrap_or_default(),
         position: row.take("position")?,
         frontier: row.take("frontier")?,
         rows_copied: row.take("rows_copied")?,

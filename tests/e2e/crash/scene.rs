@@ -59,7 +59,9 @@ impl Scene {
                 .await?;
         }
         for table in ["app.t", "nat.t"] {
-            root.query_drop(format!("DROP TABLE IF EXISTS {table}")).await?;
+            for table in [table, &format!("{table}_log")] {
+                root.query_drop(format!("DROP TABLE IF EXISTS {table}")).await?;
+            }
             root.query_drop(format!(
                 "CREATE TABLE {table} (id BIGINT PRIMARY KEY AUTO_INCREMENT, v INT, pad VARCHAR(250), code INT, \
                  UNIQUE KEY by_code (code), KEY by_pad (pad)) AUTO_INCREMENT=1000000000"
@@ -69,6 +71,56 @@ impl Scene {
         let columns = "n * 10, n, CONCAT(SHA2(n, 512), '0123456789'), n";
         fill(&mut root, "app.t", rows, columns).await?;
         root.query_drop("INSERT INTO nat.t SELECT * FROM app.t").await?;
+        Ok(root.disconnect().await?)
+    }
+
+    /// Triggers on the table and its clone: two whose order matters, and one that writes down what it is called for.
+    pub(crate) async fn add_triggers(&self) -> Result<()> {
+        let mut root = self.rig.direct("").await?;
+        for schema in ["app", "nat"] {
+            for statement in [
+                format!("USE {schema}"),
+                "CREATE TABLE t_log (id BIGINT, code INT, pad VARCHAR(250), KEY (id))".to_owned(),
+                "CREATE TRIGGER `b'1` BEFORE UPDATE ON t FOR EACH ROW SET NEW.pad=LEFT(CONCAT('1', NEW.pad), 50)"
+                    .to_owned(),
+                "CREATE TRIGGER b2 BEFORE UPDATE ON t FOR EACH ROW BEGIN SET NEW.pad=CONCAT('2', NEW.pad); END"
+                    .to_owned(),
+                "CREATE TRIGGER a1 AFTER UPDATE ON t FOR EACH ROW INSERT INTO t_log VALUES (NEW.id, NEW.code, NEW.pad)"
+                    .to_owned(),
+                "CREATE TRIGGER d1 AFTER DELETE ON t FOR EACH ROW INSERT INTO t_log VALUES (OLD.id, OLD.code, 'gone')"
+                    .to_owned(),
+            ] {
+                root.query_drop(statement).await?;
+            }
+        }
+        Ok(root.disconnect().await?)
+    }
+
+    /// Each trigger is there, in its place, and was called for each row once.
+    pub(crate) async fn triggers_have_done_the_same(&self) -> Result<()> {
+        type Line = (String, u32, String, Vec<u8>);
+        let mut root = self.rig.direct("").await?;
+        let mut triggers: Vec<Vec<Line>> = Vec::new();
+        for schema in ["app", "nat"] {
+            let sql = format!(
+                "SELECT trigger_name, action_order, event_object_table, action_statement \
+                 FROM information_schema.triggers WHERE trigger_schema='{schema}' ORDER BY trigger_name"
+            );
+            triggers.push(root.query(sql).await?);
+        }
+        let [ours, native] = triggers.as_slice() else {
+            bail!("two schemas")
+        };
+        ensure!(ours == native && ours.len() == 4, "{ours:#?}\nnatively: {native:#?}");
+        let sql = "SELECT id, code, pad, SUM(side) FROM \
+             (SELECT *, 1 AS side FROM app.t_log UNION ALL SELECT *, -1 FROM nat.t_log) both_sides \
+             GROUP BY id, code, pad HAVING SUM(side) <> 0 LIMIT 5";
+        let differing: Vec<(i64, Option<i32>, String, i64)> = root.query(sql).await?;
+        ensure!(differing.is_empty(), "skipped or doubled: {differing:?}");
+        let strange = "SELECT CAST(table_name AS CHAR) FROM information_schema.tables \
+             WHERE table_schema='app' AND table_name LIKE 'alterego%'";
+        let strange: Vec<String> = root.query(strange).await?;
+        ensure!(strange.is_empty(), "left behind: {strange:?}");
         Ok(root.disconnect().await?)
     }
 

@@ -45,6 +45,8 @@ struct Traits {
     after: Option<Failpoint>,
     /// Needs rows of the ghost that are wrong, or a counter that is behind.
     needs_faults: bool,
+    /// Needs a table with triggers.
+    needs_triggers: bool,
     /// Whether it is there at all.
     exists: bool,
 }
@@ -54,6 +56,7 @@ fn traits(step: Failpoint, victim: Victim, flavor: Flavor) -> Traits {
         refused: false,
         after: None,
         needs_faults: false,
+        needs_triggers: false,
         exists: true,
     };
     match step {
@@ -67,6 +70,19 @@ fn traits(step: Failpoint, victim: Victim, flavor: Flavor) -> Traits {
         }
         Failpoint::FaultsFound | Failpoint::FaultsRepaired | Failpoint::CounterRaised => {
             traits.needs_faults = true;
+        }
+        Failpoint::GhostMoved
+        | Failpoint::StandInsMade
+        | Failpoint::GhostMovedBack
+        | Failpoint::TriggerDropped
+        | Failpoint::TriggerCreated
+        | Failpoint::TriggersHandedOver
+        | Failpoint::LastMoved => {
+            traits.needs_triggers = true;
+            traits.exists = flavor == Flavor::MySql;
+            if step == Failpoint::GhostMovedBack {
+                traits.after = Some(Failpoint::StandInsMade);
+            }
         }
         Failpoint::SentryDropped => traits.exists = flavor == Flavor::MariaDb,
         _ => {}
@@ -104,10 +120,11 @@ fn together(flavor: Flavor, victim: Victim, steps_max: usize) -> Vec<Case> {
             _ if traits.refused => 1,
             // Where rows are made wrong, nothing can be said of those that a crash makes wrong.
             _ if traits.needs_faults => 2,
+            _ if traits.needs_triggers => 5,
             _ => 3,
         }
     };
-    let mut groups: [Vec<Failpoint>; 5] = Default::default();
+    let mut groups: [Vec<Failpoint>; 6] = Default::default();
     for step in existing(flavor, victim) {
         groups[group(&step)].push(step);
     }
@@ -154,6 +171,10 @@ impl Case {
         let flavor = scene.rig.flavor();
         let refused = self.has(|traits| traits.refused, flavor);
         scene.prepare(ROWS).await?;
+        let has_triggers = self.has(|traits| traits.needs_triggers, flavor);
+        if has_triggers {
+            scene.add_triggers().await?;
+        }
         scene.start_proxy(&spec(&self.steps, flavor))?;
         let writers = scene.writers(0);
         let client = Client::sends(&scene.road, if refused { REFUSED } else { ALTER });
@@ -167,7 +188,11 @@ impl Case {
             is_true_of_an_altered_table(answer)?;
             ensure!(ends == ["done"], "{ends:?}");
         }
-        scene.all_is_well(writers, (!refused).then_some(ALTER)).await
+        scene.all_is_well(writers, (!refused).then_some(ALTER)).await?;
+        match has_triggers {
+            true => scene.triggers_have_done_the_same().await,
+            false => Ok(()),
+        }
     }
 
     /// Kills at each step as it is reached, until the migration has ended.

@@ -1,0 +1,130 @@
+//! A table with triggers is swapped in steps, because its triggers cannot go with it (MySQL).
+//!
+//! RENAME takes no table with triggers into another schema, no trigger can be renamed, and a name is taken until its
+//! trigger is dropped. What the server can do is to rename within a schema, triggers and all. So, under the table locks:
+//!
+//! 1. the ghost moves into the source's schema ([`names::next`]);
+//! 2. it gets, for each trigger of the source, a *stand-in*: a trigger of another name that does the same for as long as
+//!    the trigger itself is not on the table that has the source's name;
+//! 3. one RENAME swaps the tables: the source, with its triggers, goes to [`names::last`];
+//! 4. each trigger is dropped from there and created on the new table, right behind its stand-in, which is then dropped;
+//! 5. the replaced table, free of triggers, moves to where replaced tables are.
+//!
+//! # Why no trigger is lost, skipped or doubled, whoever dies
+//! * Each step is one statement, and atomic, also in a crash of the server.
+//! * Until step 3 the source is as it was. What the steps before it left is undone ([`undo`]).
+//! * From step 3 on, each trigger or its stand-in acts on each row, never both: a statement that writes holds a metadata lock
+//!   under which no trigger comes or goes, and the stand-in asks whether the trigger is there. Each acts in its place
+//!   among the others. So even a process that dies in between, with the locks and everything, leaves a table that does all that
+//!   it did, and whoever comes next finishes ([`finish`]), however much later.
+//! * The names that are there tell which step was the last; no step is taken by memory. Texts come from the record, which
+//!   was written before the first step and compared with the server's under the locks.
+//! * No trigger acts on a write of the migration's: all of these are before step 1.
+
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+
+use crate::binlog::OWN_COMMENT;
+use crate::failpoint::{self, Failpoint};
+use crate::triggers::{self, Trigger};
+use crate::{Error, Ident, Result, TableName, names};
+
+/// Steps 1 to 3, on the session that has the locks.
+///
+/// # Errors
+/// Those of the statements. What was done then is seen by looking.
+pub(super) async fn swap(conn: &mut Conn, source: &TableName, triggers: &[Trigger]) -> Result<()> {
+    let (ghost, next, last) = (names::ghost(source), names::next(source), names::last(source));
+    rename(conn, &[(&ghost, &next)]).await?;
+    failpoint::hit(Failpoint::GhostMoved);
+    for (nth, trigger) in triggers.iter().enumerate() {
+        let stand_in = names::stand_in(source, nth);
+        trigger.create_stand_in(conn, &stand_in, &next, source).await?;
+    }
+    failpoint::hit(Failpoint::StandInsMade);
+    failpoint::hit(Failpoint::RenameDue);
+    rename(conn, &[(source, &last), (&next, source)]).await?;
+    failpoint::hit(Failpoint::Renamed);
+    Ok(())
+}
+
+/// Takes back what was done before the tables were swapped. Nobody uses the ghost, so no lock is needed.
+///
+/// # Errors
+/// Those of the statements.
+pub async fn undo(conn: &mut Conn, source: &TableName) -> Result<()> {
+    let next = names::next(source);
+    for trigger in triggers::names_on(conn, &next).await? {
+        triggers::drop(conn, &next.schema, &trigger).await?;
+    }
+    rename(conn, &[(&next, &names::ghost(source))]).await?;
+    failpoint::hit(Failpoint::GhostMovedBack);
+    Ok(())
+}
+
+/// Steps 4 and 5, from wherever they stand, on a session that has both tables locked.
+///
+/// # Errors
+/// Those of the statements.
+pub(super) async fn finish(conn: &mut Conn, source: &TableName, triggers: &[Trigger]) -> Result<()> {
+    let last = names::last(source);
+    let (here, there) = (
+        triggers::names_on(conn, source).await?,
+        triggers::names_on(conn, &last).await?,
+    );
+    for (nth, trigger) in triggers.iter().enumerate() {
+        let stand_in = names::stand_in(source, nth);
+        // It goes last. So without one the trigger has been there, and whoever dropped it since meant to.
+        if !here.contains(&stand_in) {
+            continue;
+        }
+        if !here.contains(&trigger.name) {
+            hand_over(conn, source, trigger, &stand_in, &there).await?;
+        }
+        triggers::drop(conn, &source.schema, &stand_in).await?;
+    }
+    // What was created on it since belongs to no table that anybody uses.
+    for stray in triggers::names_on(conn, &last).await? {
+        triggers::drop(conn, &last.schema, &stray).await?;
+    }
+    failpoint::hit(Failpoint::TriggersHandedOver);
+    rename(conn, &[(&last, &names::old(source))]).await?;
+    failpoint::hit(Failpoint::LastMoved);
+    Ok(())
+}
+
+async fn hand_over(
+    conn: &mut Conn,
+    source: &TableName,
+    trigger: &Trigger,
+    stand_in: &Ident,
+    there: &[Ident],
+) -> Result<()> {
+    if there.contains(&trigger.name) {
+        triggers::drop(conn, &source.schema, &trigger.name).await?;
+    }
+    failpoint::hit(Failpoint::TriggerDropped);
+    trigger.create(conn, source, Some(stand_in)).await?;
+    failpoint::hit(Failpoint::TriggerCreated);
+    Ok(())
+}
+
+async fn rename(conn: &mut Conn, moves: &[(&TableName, &TableName)]) -> Result<()> {
+    let moves: Vec<String> = moves.iter().map(|(from, to)| format!("{from} TO {to}")).collect();
+    let sql = format!("RENAME TABLE {} {OWN_COMMENT}", moves.join(", "));
+    Ok(conn.query_drop(sql).await?)
+}
+
+/// Whether the table still has the triggers that were written down, on the session that has it locked.
+///
+/// # Errors
+/// [`Error::Transient`] if it has others: the next attempt writes those down.
+pub(super) async fn still_are(conn: &mut Conn, source: &TableName, known: &[Trigger]) -> Result<()> {
+    match triggers::load(conn, source).await {
+        Ok(now) if now == known => Ok(()),
+        Ok(_) | Err(Error::Refused(_) | Error::Answer(_)) => Err(Error::Transient(mysql_async::Error::Other(
+            "the table's triggers have been changed".into(),
+        ))),
+        Err(other) => Err(other),
+    }
+}
