@@ -91,9 +91,12 @@ fn beside(source: &TableName, role: &str) -> TableName {
 
 /// Sixteen digits that tell the tables of a schema apart, and stay the same for ever (FNV-1a).
 fn digest(name: &Ident) -> String {
-    let mixed = name.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let mixed = name
+        .as_str()
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
     format!("{mixed:016x}")
 }
 

@@ -513,7 +513,7 @@ async fn a_question_waits_no_longer_than_the_client_would() -> Result<()> {
 async fn a_closed_gate_holds_what_names_the_table() -> Result<()> {
     let server = with_table(Flavor::MySql).await?;
     let proxy = Proxy::of(&server, native()).await?;
-    let watched = proxy.gate.watch("app", "t");
+    let watched = proxy.gate.watch(["t"]);
     let mut free = Raw::connect(proxy.tcp, BASE, 0).await?;
     free.ok("BEGIN").await?;
     free.ok("UPDATE t SET b = 1 WHERE id = 2").await?;

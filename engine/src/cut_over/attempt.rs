@@ -7,12 +7,12 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tokio::time::Instant as Deadline;
 
+use super::request::Request;
 use super::sessions::{self, Sessions};
 use super::{
     ClosedGate, Context, Outcome, WatchedGate, Where, auto_increment, handover, look, refused, rename_sql,
     rivals,
 };
-use super::request::Request;
 use crate::binlog::OWN_COMMENT;
 use crate::failpoint::{self, Failpoint};
 use crate::ident::quoted_text;
@@ -76,23 +76,26 @@ impl<'a> Attempt<'a> {
         context.follower.pause().await?;
         // Under the locks there is then seldom anything to raise, and the application does not wait for it.
         auto_increment::carry_over(&mut self.sessions.lock, &context.plan).await?;
-        let gate = gate.close();
+        let mut gate = Some(gate.close());
         let began = Instant::now();
         failpoint::hit(Failpoint::GateClosed);
         let deadline = Deadline::from_std(began + context.budget);
-        let mut left = std::mem::take(&mut self.triggers);
-        let settled = match self.swap_by(deadline, gate.as_ref(), attempts, &left).await {
-            Ok(()) => {
-                left.clear();
-                Ok(None)
-            }
+        let triggers = std::mem::take(&mut self.triggers);
+        let swapped = match &gate {
+            Some(gate) => self.swap_by(deadline, gate.as_ref(), attempts, &triggers).await,
+            None => Err(Error::fatal("the gate is not closed")),
+        };
+        // Only a swap that was interrupted may have left something to do.
+        let left = swapped.is_err().then_some(triggers);
+        let settled = match swapped {
+            Ok(()) => Ok(None),
             Err(why) => {
                 let ids = self.sessions.ids();
                 let refused_by_data = self.refused_by_data;
                 // A statement given up at the deadline may have left its reply unread on any of these connections, and
                 // the next one on it would take that for its own. So none of them is used again.
                 drop(self.sessions);
-                let settled = what_happened(context, &ids, why).await;
+                let settled = what_happened(context, &ids, why, || drop(gate.take())).await;
                 settled.map_err(|error| if refused_by_data { error } else { refused(error) })
             }
         };
@@ -143,7 +146,8 @@ impl<'a> Attempt<'a> {
         let (ids, refused_by_data) = (self.sessions.ids(), self.refused_by_data);
         // As after an attempt to swap, and for the same reasons.
         drop(self.sessions);
-        let settled = what_happened(context, &ids, why).await;
+        let mut gate = Some(gate);
+        let settled = what_happened(context, &ids, why, || drop(gate.take())).await;
         drop((gate, paused));
         match settled {
             Ok(Some(why)) => Ok(Err(why)),
@@ -219,21 +223,21 @@ impl<'a> Attempt<'a> {
     async fn hand_over(&mut self, deadline: Deadline, triggers: &[Trigger]) -> Result<()> {
         let source = self.context.plan.source_name();
         let lock = &mut self.sessions.lock;
-        let swap = async {
-            handover::still_are(lock, source, triggers).await?;
-            handover::swap(lock, source, triggers).await
+        // Once begun it is brought to its end: what is stopped in the middle takes longer than what is left.
+        if Deadline::now() + self.context.budget / 2 > deadline {
+            return Err(over_budget("the locks and the drain"));
+        }
+        handover::still_are(lock, source, triggers).await?;
+        let handed_over = async {
+            handover::swap(lock, source, triggers).await?;
+            handover::hand_over(lock, source, triggers).await?;
+            lock.query_drop("UNLOCK TABLES").await?;
+            handover::move_last(lock, source).await
         };
-        match tokio::time::timeout_at(deadline, swap).await {
-            Ok(swapped) => swapped?,
-            Err(_) => return Err(over_budget("the swap")),
+        match tokio::time::timeout(LONGEST_HANDOVER, handed_over).await {
+            Ok(done) => done,
+            Err(_) => Err(over_budget("the swap")),
         }
-        match tokio::time::timeout(LONGEST_HANDOVER, handover::finish(lock, source, triggers)).await {
-            Ok(finished) => finished?,
-            Err(_) => return Err(over_budget("the triggers' way")),
-        }
-        // As in `rename_here`.
-        let _ = lock.query_drop("UNLOCK TABLES").await;
-        Ok(())
     }
 
     /// MySQL: the session that holds the locks renames.
@@ -289,10 +293,16 @@ impl<'a> Attempt<'a> {
     }
 }
 
-/// Ends the attempt's sessions, then looks. `None`: it is swapped after all; `Some`: it is not, and why.
-async fn what_happened(context: &Context, ids: &[u32], why: Error) -> Result<Option<String>> {
+/// Ends the attempt's sessions, then looks. `None`: it is swapped after all; `Some`: it is not, and why. In that case the
+/// gate is opened as soon as that is known: what has to be taken back of the attempt disturbs nobody.
+async fn what_happened(
+    context: &Context,
+    ids: &[u32],
+    why: Error,
+    mut open: impl FnMut(),
+) -> Result<Option<String>> {
     for _ in 0..MAX_QUESTIONS {
-        match end_and_look(context, ids).await {
+        match end_and_look(context, ids, &mut open).await {
             Ok(Where::Swapped | Where::Unfinished) => {
                 // RENAME has taken longer than the budget, or its answer was lost.
                 failpoint::hit(Failpoint::Renamed);
@@ -312,7 +322,7 @@ async fn what_happened(context: &Context, ids: &[u32], why: Error) -> Result<Opt
     )))
 }
 
-async fn end_and_look(context: &Context, ids: &[u32]) -> Result<Where> {
+async fn end_and_look(context: &Context, ids: &[u32], open: &mut impl FnMut()) -> Result<Where> {
     // The server may have been started again: what it did with the RENAME is asked all the same.
     let mut control = context.upstream.in_any_run().control().await?;
     // After a restart of the server these ids could be another's, but then ours are gone, too.
@@ -321,6 +331,9 @@ async fn end_and_look(context: &Context, ids: &[u32]) -> Result<Where> {
     }
     let source = context.plan.source_name();
     let mut place = look(&mut control, source).await?;
+    if matches!(place, Where::Moved | Where::NotSwapped) {
+        open();
+    }
     if place == Where::Moved {
         handover::undo(&mut control, source).await?;
         place = Where::NotSwapped;

@@ -9,7 +9,7 @@ use mysql_async::prelude::Queryable;
 use tokio::time::timeout;
 
 use super::request::Request;
-use super::{Patience, TrafficGate, Where, handover, look, quiet};
+use super::{Patience, TrafficGate, Where, handover, look, quiet, sessions};
 use crate::session::Upstream;
 use crate::table::Table;
 use crate::triggers::{self, Trigger};
@@ -71,7 +71,11 @@ impl Rest<'_> {
         }
         let table = Table::load(&mut control, self.source).await?;
         let mut in_use = vec![self.source.clone()];
-        in_use.extend(triggers::neighbours(&mut control, &table).await.unwrap_or_default());
+        in_use.extend(
+            triggers::neighbours(&mut control, &table)
+                .await
+                .unwrap_or_default(),
+        );
         let gate = self.gate.watch(&in_use);
         // Whoever stays too long is waited for, but not for ever: then the budget bounds what it costs.
         let flavor = self.upstream.flavor();
@@ -95,16 +99,27 @@ impl Rest<'_> {
             budget: self.budget,
         };
         let closed = gate.close();
-        let taken = timeout(
-            self.budget,
-            request.take(&mut lock, &mut control, closed.as_ref(), attempts),
-        );
-        taken.await.map_err(|_| late("the locks"))??;
-        let finished = timeout(LONGEST_REST, handover::finish(&mut lock, self.source, triggers));
-        finished.await.map_err(|_| late("the triggers"))??;
-        lock.query_drop("UNLOCK TABLES").await?;
+        let id = lock.id();
+        let handed_over = async {
+            let taken = request.take(&mut lock, &mut control, closed.as_ref(), attempts);
+            timeout(self.budget, taken)
+                .await
+                .map_err(|_| late("the locks"))??;
+            let handed_over = handover::hand_over(&mut lock, self.source, triggers);
+            timeout(LONGEST_REST, handed_over)
+                .await
+                .map_err(|_| late("the triggers"))??;
+            Ok(lock.query_drop("UNLOCK TABLES").await?)
+        };
+        if let Err(error) = handed_over.await {
+            // Nobody may come in while a request for the locks waits, or they are held.
+            drop((lock, control));
+            let mut control = self.upstream.control().await?;
+            sessions::end(&mut control, &[id]).await?;
+            return Err(error);
+        }
         drop(closed);
-        Ok(())
+        handover::move_last(&mut lock, self.source).await
     }
 }
 

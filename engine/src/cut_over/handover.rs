@@ -16,7 +16,7 @@
 //! * From step 3 on, each trigger or its stand-in acts on each row, never both: a statement that writes holds a metadata lock
 //!   under which no trigger comes or goes, and the stand-in asks whether the trigger is there. Each acts in its place
 //!   among the others. So even a process that dies in between, with the locks and everything, leaves a table that does all that
-//!   it did, and whoever comes next finishes ([`finish`]), however much later.
+//!   it did, and whoever comes next goes on ([`hand_over`], [`move_last`]), however much later.
 //! * The names that are there tell which step was the last; no step is taken by memory. Texts come from the record, which
 //!   was written before the first step and compared with the server's under the locks.
 //! * No trigger acts on a write of the migration's: all of these are before step 1.
@@ -62,11 +62,11 @@ pub async fn undo(conn: &mut Conn, source: &TableName) -> Result<()> {
     Ok(())
 }
 
-/// Steps 4 and 5, from wherever they stand, on a session that has both tables locked.
+/// Step 4, from wherever it stands, on a session that has both tables locked.
 ///
 /// # Errors
 /// Those of the statements.
-pub(super) async fn finish(conn: &mut Conn, source: &TableName, triggers: &[Trigger]) -> Result<()> {
+pub(super) async fn hand_over(conn: &mut Conn, source: &TableName, triggers: &[Trigger]) -> Result<()> {
     let last = names::last(source);
     let (here, there) = (
         triggers::names_on(conn, source).await?,
@@ -79,7 +79,7 @@ pub(super) async fn finish(conn: &mut Conn, source: &TableName, triggers: &[Trig
             continue;
         }
         if !here.contains(&trigger.name) {
-            hand_over(conn, source, trigger, &stand_in, &there).await?;
+            move_over(conn, source, trigger, &stand_in, &there).await?;
         }
         triggers::drop(conn, &source.schema, &stand_in).await?;
     }
@@ -88,12 +88,20 @@ pub(super) async fn finish(conn: &mut Conn, source: &TableName, triggers: &[Trig
         triggers::drop(conn, &last.schema, &stray).await?;
     }
     failpoint::hit(Failpoint::TriggersHandedOver);
-    rename(conn, &[(&last, &names::old(source))]).await?;
+    Ok(())
+}
+
+/// Step 5. Nobody uses the replaced table, so the locks may have been given back.
+///
+/// # Errors
+/// Those of the statement.
+pub(super) async fn move_last(conn: &mut Conn, source: &TableName) -> Result<()> {
+    rename(conn, &[(&names::last(source), &names::old(source))]).await?;
     failpoint::hit(Failpoint::LastMoved);
     Ok(())
 }
 
-async fn hand_over(
+async fn move_over(
     conn: &mut Conn,
     source: &TableName,
     trigger: &Trigger,
@@ -122,9 +130,9 @@ async fn rename(conn: &mut Conn, moves: &[(&TableName, &TableName)]) -> Result<(
 pub(super) async fn still_are(conn: &mut Conn, source: &TableName, known: &[Trigger]) -> Result<()> {
     match triggers::load(conn, source).await {
         Ok(now) if now == known => Ok(()),
-        Ok(_) | Err(Error::Refused(_) | Error::Answer(_)) => Err(Error::Transient(mysql_async::Error::Other(
-            "the table's triggers have been changed".into(),
-        ))),
+        Ok(_) | Err(Error::Refused(_) | Error::Answer(_)) => Err(Error::Transient(
+            mysql_async::Error::Other("the table's triggers have been changed".into()),
+        )),
         Err(other) => Err(other),
     }
 }

@@ -116,10 +116,13 @@ pub struct Swapped {
 enum Outcome {
     Swapped {
         held: Duration,
-        /// Triggers that may not have followed yet; none where all is known to be done.
-        left: Vec<Trigger>,
+        /// The triggers of a swap that may not have come to its end.
+        left: Option<Vec<Trigger>>,
     },
-    Missed { held: Duration, why: String },
+    Missed {
+        held: Duration,
+        why: String,
+    },
 }
 
 /// Puts the ghost into the source's place, in as many attempts as it takes. After success the follower stays paused: what
@@ -140,8 +143,8 @@ pub async fn swap(context: &Context, verified: Verified) -> Result<Swapped> {
         {
             Ok(Outcome::Swapped { held, left }) => {
                 drop(gate);
-                if !left.is_empty() {
-                    context.rest().complete(&left).await?;
+                if let Some(triggers) = left.filter(|_| context.upstream.flavor() == Flavor::MySql) {
+                    context.rest().complete(&triggers).await?;
                 }
                 return Ok(Swapped { held, attempts });
             }
@@ -319,13 +322,7 @@ impl Context {
         loop {
             self.check_cancelled()?;
             let backlog = self.follower.backlog();
-            let others = quiet::in_the_way(
-                &mut control,
-                self.upstream.flavor(),
-                tables,
-                self.budget,
-            )
-            .await?;
+            let others = quiet::in_the_way(&mut control, self.upstream.flavor(), tables, self.budget).await?;
             let free = others.sessions.is_empty() || (!others.certain && began.elapsed() > patience);
             let nobody_stays = gate.longest_stay() <= self.budget;
             if free && nobody_stays && backlog <= SMALL_BACKLOG {

@@ -47,7 +47,9 @@ impl Request<'_> {
     ) -> Result<()> {
         let insists_at = (attempts > POLITE_ATTEMPTS).then(|| Instant::now() + self.budget / 2);
         let insists = || insists_at.is_some_and(|at| Instant::now() >= at);
-        wait_for(gate, insists_at).await;
+        // Whoever has come in by one of several tables may want the next one, which this request would hold already.
+        let one_table = self.in_use.len() == 1;
+        wait_for(gate, insists_at.filter(|_| one_table)).await;
         match self.flavor {
             Flavor::MySql => {
                 while !insists() && self.is_any_held(control).await {
@@ -89,7 +91,10 @@ impl Request<'_> {
 
 /// A table as a row of its schema's name and its own.
 pub(super) fn quoted_pair(name: &TableName) -> String {
-    let (schema, table) = (quoted_text(name.schema.as_str()), quoted_text(name.table.as_str()));
+    let (schema, table) = (
+        quoted_text(name.schema.as_str()),
+        quoted_text(name.table.as_str()),
+    );
     format!("({schema}, {table})")
 }
 

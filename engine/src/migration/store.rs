@@ -302,7 +302,10 @@ impl Store {
     /// As [`Self::go_on`].
     pub(super) async fn cutting_over(&self, id: u64, triggers: &str) -> Result<()> {
         let sql = format!("UPDATE {STATE_SCHEMA}.migrations SET triggers=:triggers WHERE id=:id");
-        match self.run(sql, params! { "triggers" => triggers, "id" => id }).await {
+        match self
+            .run(sql, params! { "triggers" => triggers, "id" => id })
+            .await
+        {
             Err(Error::Answer(error)) => Err(Error::fatal(format!("its state cannot be recorded: {error}"))),
             Err(other) => Err(other),
             Ok(()) => self.go_on(id, Phase::CuttingOver).await,

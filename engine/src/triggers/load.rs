@@ -22,7 +22,8 @@ pub(crate) async fn load(conn: &mut Conn, table: &TableName) -> Result<Vec<Trigg
     for listed in found {
         triggers.push(one(conn, table, listed).await?);
     }
-    conn.query_drop("SET SESSION character_set_results=utf8mb4").await?;
+    conn.query_drop("SET SESSION character_set_results=utf8mb4")
+        .await?;
     Ok(triggers)
 }
 
@@ -71,7 +72,10 @@ async fn one(conn: &mut Conn, table: &TableName, listed: Listed) -> Result<Trigg
     let sql_mode = plain(text("sql_mode")?)?;
     let charset = plain(text("character_set_client")?)?;
     let collation = plain(text("collation_connection")?)?;
-    let head = format!(" TRIGGER {name} {timing} {event} ON {} FOR EACH ROW ", table.table);
+    let head = format!(
+        " TRIGGER {name} {timing} {event} ON {} FOR EACH ROW ",
+        table.table
+    );
     let (definer, body) = split(&create, head.as_bytes()).ok_or_else(|| unreadable(&name))?;
     // Names are written in UTF-8, and read in the character set of the trigger.
     let names_are_plain = head.is_ascii() && table.schema.as_str().is_ascii() && definer.is_ascii();
@@ -103,7 +107,9 @@ fn split<'a>(create: &'a [u8], head: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
 }
 
 fn unreadable(name: &Ident) -> Error {
-    Error::refused(format!("the server shows the trigger {name} in a form that is not known"))
+    Error::refused(format!(
+        "the server shows the trigger {name} in a form that is not known"
+    ))
 }
 
 #[cfg(test)]
@@ -121,7 +127,10 @@ mod tests {
             "CREATE DEFINER=`r`@`%` TRIGGER `x` BEFORE INSERT ON `t` FOR EACH ROW SET @a=1",
             Some(("DEFINER=`r`@`%`", "SET @a=1")),
         );
-        check("CREATE TRIGGER `x` BEFORE INSERT ON `t` FOR EACH ROW SET @a=1", None);
+        check(
+            "CREATE TRIGGER `x` BEFORE INSERT ON `t` FOR EACH ROW SET @a=1",
+            None,
+        );
         check(
             "CREATE DEFINER=`r`@`%` TRIGGER x BEFORE INSERT ON app.t FOR EACH ROW SET @a=1",
             None,

@@ -99,7 +99,8 @@ impl Trigger {
         let mut sql = b"CREATE ".to_vec();
         sql.extend(&self.definer);
         // Here the binary log keeps the comment, and the trigger does not.
-        let head = format!(" TRIGGER {OWN_COMMENT} {schema}.{name} {timing} {event} ON {table} FOR EACH ROW ");
+        let head =
+            format!(" TRIGGER {OWN_COMMENT} {schema}.{name} {timing} {event} ON {table} FOR EACH ROW ");
         sql.extend(head.into_bytes());
         sql.extend(does.concat());
         sql

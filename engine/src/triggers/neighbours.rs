@@ -47,7 +47,9 @@ async fn locked_by(conn: &mut Conn, statement: &str) -> Result<Vec<TableName>> {
     conn.query_drop(format!("EXPLAIN {statement}")).await?;
     let rows: Vec<(String, String)> = conn.query(LOCKED).await?;
     let names = rows.into_iter();
-    Ok(names.map(|(schema, table)| TableName::new(schema, table)).collect())
+    Ok(names
+        .map(|(schema, table)| TableName::new(schema, table))
+        .collect())
 }
 
 /// One statement of each kind that writes.
@@ -55,6 +57,9 @@ fn writing(table: &Table) -> Vec<String> {
     let name = &table.name;
     let column = table.columns.iter().find(|column| column.generated.is_none());
     let update = column.map(|column| format!("UPDATE {name} SET {0}={0}", column.name));
-    let others = [format!("INSERT IGNORE INTO {name} () VALUES ()"), format!("DELETE FROM {name}")];
+    let others = [
+        format!("INSERT IGNORE INTO {name} () VALUES ()"),
+        format!("DELETE FROM {name}"),
+    ];
     others.into_iter().chain(update).collect()
 }

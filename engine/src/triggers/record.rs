@@ -92,10 +92,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        for triggers in [
-            vec![],
-            vec![one("é`\n", b"set @a = '\xe9\n'"), one("b", b"")],
-        ] {
+        for triggers in [vec![], vec![one("é`\n", b"set @a = '\xe9\n'"), one("b", b"")]] {
             assert_eq!(read(&write(&triggers)).unwrap(), triggers);
         }
     }
@@ -106,7 +103,10 @@ mod tests {
         for end in 1..text.len() {
             let read = read(&text[..end]);
             // The last field, the collation, may be shorter and still be one.
-            assert!(read.is_err() || text[end..].len() < "latin1_bin".len() * 2 + 1, "{end}");
+            assert!(
+                read.is_err() || text[end..].len() < "latin1_bin".len() * 2 + 1,
+                "{end}"
+            );
         }
         assert!(read(&format!("{text} 00")).is_err());
         assert!(read("zz").is_err());

@@ -111,7 +111,10 @@ impl Scene {
         let [ours, native] = triggers.as_slice() else {
             bail!("two schemas")
         };
-        ensure!(ours == native && ours.len() == 4, "{ours:#?}\nnatively: {native:#?}");
+        ensure!(
+            ours == native && ours.len() == 4,
+            "{ours:#?}\nnatively: {native:#?}"
+        );
         let sql = "SELECT id, code, pad, SUM(side) FROM \
              (SELECT *, 1 AS side FROM app.t_log UNION ALL SELECT *, -1 FROM nat.t_log) both_sides \
              GROUP BY id, code, pad HAVING SUM(side) <> 0 LIMIT 5";
