@@ -317,6 +317,10 @@ async fn tables_and_changes_are_refused_or_planned() -> Result<()> {
     for upstream in upstreams {
         let flavor = upstream.flavor();
         for (create, clauses, reason) in REFUSED {
+            // On MySQL triggers follow their table.
+            if *reason == "trigger" && flavor == alterego_engine::Flavor::MySql {
+                continue;
+            }
             match plan(&upstream, create, clauses).await {
                 Err(Error::Refused(refusal)) if refusal.0.contains(reason) => {}
                 other => wrong.push(format!("{flavor:?} {create} {clauses}: {:?}", other.map(drop))),
