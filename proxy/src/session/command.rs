@@ -249,7 +249,11 @@ impl Session {
             code::CHANGE_USER if !front.is_inspectable() => Decision::Forward(Some(Expect::Unknown)),
             code::CHANGE_USER if !front.is_whole => Decision::More,
             code::CHANGE_USER => Decision::Catch(Catch::ChangeUser),
-            code::PROCESS_KILL if self.server.upstream.is_some() => {
+            // Whose number it is, is noted as it is let through.
+            code::STMT_CLOSE | code::PROCESS_KILL if front.body.len() < 4 && !front.is_whole => {
+                Decision::More
+            }
+            code::PROCESS_KILL if self.server.upstream.is_some() && front.is_inspectable() => {
                 if !front.is_whole {
                     return Decision::More;
                 }
@@ -258,7 +262,6 @@ impl Session {
                     Decision::Catch(Catch::Kill(id))
                 })
             }
-            code::STMT_CLOSE if front.body.len() < 4 && !front.is_whole => Decision::More,
             other => Decision::Forward(expected(other)),
         }
     }
