@@ -7,8 +7,6 @@ mod calls;
 mod chart;
 mod front;
 mod large;
-mod sysbench;
-mod tools;
 
 use std::time::Duration;
 
@@ -19,9 +17,9 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tokio::task::JoinHandle;
 
+use crate::sysbench::{self, Found};
 use crate::table::{self, thousands};
 use front::Front;
-use sysbench::Found;
 
 const TESTS: [&str; 2] = ["oltp_point_select", "oltp_read_only"];
 /// Rows of the table that is altered all the while in one of the ways.

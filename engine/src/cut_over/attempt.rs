@@ -68,6 +68,7 @@ impl<'a> Attempt<'a> {
         auto_increment::carry_over(&mut self.sessions.lock, &context.plan).await?;
         let gate = gate.close();
         let began = Instant::now();
+        tracing::debug!(table = %context.plan.source_name(), "the gate is closed");
         failpoint::hit(Failpoint::GateClosed);
         let deadline = Deadline::from_std(began + context.budget);
         let settled = match self.swap_by(deadline, gate.as_ref(), attempts).await {
@@ -169,6 +170,7 @@ impl<'a> Attempt<'a> {
         let flavor = self.context.upstream.flavor();
         let source = plan.source_name();
         let Sessions { lock, control, .. } = &mut self.sessions;
+        tracing::debug!(table = %source, "the tables are locked");
         failpoint::hit(Failpoint::TablesLocked);
         let end = Position::current(control, flavor).await?;
         let drained = match self.context.follower.drain_on(lock, &end).await {

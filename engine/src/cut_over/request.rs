@@ -38,6 +38,7 @@ pub(super) async fn lock_tables(
     let insists_at = (attempts > POLITE_ATTEMPTS).then(|| Instant::now() + context.budget / 2);
     let insists = || insists_at.is_some_and(|at| Instant::now() >= at);
     wait_for(gate, insists_at).await;
+    tracing::debug!(table = %context.plan.source_name(), "the gate is drained");
     match context.upstream.flavor() {
         Flavor::MySql => {
             while !insists() && is_held(&mut sessions.control, context.plan.source_name()).await {
