@@ -62,7 +62,8 @@ impl Generator {
     /// Appends a command, or several that belong together.
     fn put_commands(&mut self, out: &mut Vec<Command>) {
         match self.rng.random_range(0..100) {
-            0..55 => self.put_text(out),
+            0..50 => self.put_text(out),
+            50..55 => self.put_carried(out),
             55..66 => out.push(self.prepare()),
             66..84 => self.put_use_of_prepared(out),
             _ => out.push(self.other()),
@@ -82,6 +83,29 @@ impl Generator {
         if texts != ONLINE && self.rng.random_bool(0.2) {
             out.push(self.text(LEFT_BEHIND));
         }
+    }
+
+    /// Appends the preparation of a text by name, its execution, and perhaps the end of its name. It is executed once: MySQL
+    /// prepares a schema change anew before it executes it again, and counts it as another statement.
+    fn put_carried(&mut self, out: &mut Vec<Command>) {
+        let texts = if self.rng.random_bool(0.7) { CHANGES } else { TEXTS };
+        let sql = texts.choose(&mut self.rng).copied().unwrap_or_default();
+        let literal = format!("'{}'", sql.replace('\'', "''"));
+        let name = *["x", "X", "`x`"].choose(&mut self.rng).unwrap_or(&"x");
+        let mut texts = match self.rng.random_range(0..3) {
+            0 => vec![format!("PREPARE {name} FROM {literal}"), "EXECUTE x".to_owned()],
+            1 => vec![
+                format!("SET @x = {literal}"),
+                format!("PREPARE {name} FROM @x"),
+                "EXECUTE `X`".to_owned(),
+            ],
+            // MySQL has no such statement.
+            _ => vec![format!("SET @x = {literal}"), "EXECUTE IMMEDIATE @x".to_owned()],
+        };
+        if self.rng.random_bool(0.5) {
+            texts.push("DEALLOCATE PREPARE x".to_owned());
+        }
+        out.extend(texts.iter().map(|sql| Command::query(&self.dialect, sql)));
     }
 
     fn text(&mut self, texts: &[&str]) -> Command {

@@ -197,7 +197,7 @@ pub(crate) const CHANGES: &[&str] = &[
     "OPTIMIZE TABLE nowhere",
     "CALL alters()",
     "PREPARE a FROM 'ALTER TABLE t COMMENT = ''prepared as text'''",
-    "EXECUTE a",
+    "DEALLOCATE PREPARE a",
     "SELECT 'ALTER TABLE t ADD c INT'",
     "INSERT INTO f VALUES ('ALTER', 'TABLE t')",
     "SELECT 1 AS `ALTER TABLE`",

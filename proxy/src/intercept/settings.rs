@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::hooks::{ClientSession, ReadMode};
-use crate::session::{End, Reply, Row, Session};
+use crate::session::{End, PreparedChange, Reply, Row, Session};
 
 /// The settings of the client's session at this moment.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +44,26 @@ impl Settings {
             "swe7" => false,
             _ => text.is_ascii(),
         }
+    }
+
+    /// Whether a text arrives at the parser as it is when it is carried by a literal or a variable, which are converted to
+    /// the connection's character set.
+    pub(super) fn keeps_literals(&self, text: &str) -> bool {
+        text.is_ascii() || self.session.collation_connection.starts_with("utf8mb4_")
+    }
+
+    /// Whether a statement that was prepared before means now what it meant then.
+    pub(super) fn reads_as(&self, prepared: &PreparedChange) -> bool {
+        let reading = |session: &ClientSession| {
+            let ClientSession {
+                sql_mode,
+                character_set_client,
+                collation_connection,
+                ..
+            } = session.clone();
+            (sql_mode, character_set_client, collation_connection)
+        };
+        prepared.schema == self.schema && reading(&prepared.session) == reading(&self.session)
     }
 
     fn read(row: Row) -> Option<Self> {
