@@ -56,10 +56,7 @@ const BEGINNINGS: &[(&[&str], Fate)] = &[
         ],
         Fate::Refused,
     ),
-    (
-        &["PREPARE s FROM 'SELECT COUNT(*) FROM t'", "BEGIN"],
-        Fate::Reads,
-    ),
+    (&["PREPARE s FROM 'SELECT COUNT(*) FROM t'", "BEGIN"], Fate::Reads),
     // Another table of the same name.
     (&["USE shop", "BEGIN", "SELECT COUNT(*) FROM other"], Fate::Reads),
 ];

@@ -44,7 +44,9 @@ impl Session {
             self.leave_untold().await?;
             let mut row = reply.into_first_row().unwrap_or_default().into_iter();
             let mut next = || row.next().flatten();
-            learned = next().zip(next()).and_then(|(charset, bytes)| text_of(&charset, bytes));
+            learned = next()
+                .zip(next())
+                .and_then(|(charset, bytes)| text_of(&charset, bytes));
         }
         self.learned = Some(Box::new(Learned(learned)));
         Ok(())
@@ -81,13 +83,18 @@ impl Session {
         }
     }
 
-    fn carried_change(&self, text: &str, carrier: &Dynamic<'_>, settings: Settings) -> Option<PreparedChange> {
+    fn carried_change(
+        &self,
+        text: &str,
+        carrier: &Dynamic<'_>,
+        settings: Settings,
+    ) -> Option<PreparedChange> {
         let (Dynamic::Prepare { source, .. } | Dynamic::Immediate(source)) = carrier else {
             return None;
         };
         let learned = self.learned.as_deref();
         let carried = source.text(learned.and_then(|Learned(text)| text.as_deref()))?;
-        let is_readable = settings.reads_as_utf8(text) && settings.keeps_literals(carried);
+        let is_readable = settings.reads_as_utf8(text) && settings.keeps_carried(carried);
         is_readable
             .then(|| self.prepared_change(carried, settings))
             .flatten()

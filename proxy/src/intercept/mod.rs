@@ -1,10 +1,10 @@
 //! What a caught command needs: asking the server, holding the client, answering it.
 
 mod bystander;
+mod carrier;
 mod change;
 mod diagnostics;
 pub(crate) mod dynamic;
-mod carrier;
 mod hold;
 pub(crate) mod kill;
 mod killable;

@@ -46,10 +46,11 @@ impl Settings {
         }
     }
 
-    /// Whether a text arrives at the parser as it is when it is carried by a literal or a variable, which are converted to
-    /// the connection's character set.
-    pub(super) fn keeps_literals(&self, text: &str) -> bool {
-        text.is_ascii() || self.session.collation_connection.starts_with("utf8mb4_")
+    /// Whether a text arrives at the parser as it is when a literal or a variable carries it: servers convert a variable's to the
+    /// connection's character set, and either to one that has no characters of four bytes.
+    pub(super) fn keeps_carried(&self, text: &str) -> bool {
+        let is_short = text.chars().all(|character| character.len_utf8() < 4);
+        text.is_ascii() || is_short && self.session.collation_connection.starts_with("utf8mb4_")
     }
 
     /// Whether a statement that was prepared before means now what it meant then.
@@ -189,5 +190,25 @@ mod tests {
         check("latin1", "ALTER TABLE é", false);
         check("gbk", "ALTER TABLE t", true);
         check("swe7", "ALTER TABLE t", false);
+    }
+
+    #[test]
+    fn which_texts_are_carried_as_they_are() {
+        for (collation, text, expected) in [
+            ("latin1_bin", "ALTER", true),
+            ("latin1_bin", "é", false),
+            ("utf8mb4_bin", "é€", true),
+            ("utf8mb4_bin", "😀", false),
+        ] {
+            let session = ClientSession {
+                collation_connection: collation.to_owned(),
+                ..ClientSession::default()
+            };
+            let settings = Settings {
+                session,
+                ..Settings::default()
+            };
+            assert_eq!(settings.keeps_carried(text), expected, "{collation} {text}");
+        }
     }
 }

@@ -55,7 +55,10 @@ impl Session {
                 }
                 (_, learned) => learned.and_then(|Learned(text)| text.as_deref()),
             };
-            let Some(carried) = source.text(learned).filter(|text| words::changes_schemas(text.as_bytes())) else {
+            let Some(carried) = source
+                .text(learned)
+                .filter(|text| words::changes_schemas(text.as_bytes()))
+            else {
                 continue;
             };
             if self.candidate(carried.as_bytes()).is_some() {

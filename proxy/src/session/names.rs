@@ -177,13 +177,21 @@ mod tests {
 
     fn text<'n>(names: &'n Names, name: &'n str) -> Option<&'n str> {
         let is_quoted = false;
-        names.get(Name { text: name, is_quoted }).map(|named| &*named.text)
+        names
+            .get(Name {
+                text: name,
+                is_quoted,
+            })
+            .map(|named| &*named.text)
     }
 
     #[test]
     fn names_are_compared_in_any_case_and_quotes_are_minded() {
         let mut names = with_change();
-        let quoted = |text| Name { text, is_quoted: true };
+        let quoted = |text| Name {
+            text,
+            is_quoted: true,
+        };
         assert!(names.get(quoted("S")).is_some_and(|named| named.change.is_some()));
         names.sent(b"PREPARE `S` FROM 'DO 1'", None);
         assert!(names.get(quoted("s")).is_some_and(|named| named.change.is_none()));
