@@ -137,7 +137,7 @@ impl<'a> Rest<'a> {
             } else if rest.starts_with('#')
                 || rest
                     .strip_prefix("--")
-                    .is_some_and(|rest| rest.starts_with(is_space))
+                    .is_some_and(|rest| rest.starts_with([' ', '\t', '\n', '\r']))
             {
                 rest.split_once('\n').map_or("", |(_, rest)| rest)
             } else {

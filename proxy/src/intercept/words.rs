@@ -186,7 +186,10 @@ fn skip_space(mut text: &[u8]) -> Option<&[u8]> {
     loop {
         text = match text {
             [b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c, rest @ ..] => rest,
-            [b'#', rest @ ..] | [b'-', b'-', b' ' | b'\t' | b'\n' | b'\r', rest @ ..] => after(rest, b"\n")?,
+            [b'#', rest @ ..] => after(rest, b"\n")?,
+            [b'-', b'-', rest @ ..] if matches!(rest.first(), Some(b' ' | b'\t' | b'\n' | b'\r')) => {
+                after(rest, b"\n")?
+            }
             [b'/', b'*', b'!', rest @ ..] | [b'/', b'*', b'M', b'!', rest @ ..] => {
                 let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
                 rest.get(digits..)?
@@ -234,6 +237,7 @@ mod tests {
         let check = |text: &str, expected| assert_eq!(opening_of_whole(text.as_bytes()), expected, "{text}");
         check("ALTER TABLE t", Opening::Change);
         check(" \n\t/* a */ -- b\n# c\nalter table t", Opening::Change);
+        check("--\nalter table t", Opening::Change);
         check("/*!80000 alter table t add a int */", Opening::Change);
         check("/*!ALTER*/ TABLE t", Opening::Change);
         check("/*M!100000 CREATE INDEX i ON t(a) */", Opening::Change);
