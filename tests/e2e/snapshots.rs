@@ -18,6 +18,25 @@ const BEGINNINGS: &[(&[&str], Fate)] = &[
     (&["START TRANSACTION WITH CONSISTENT SNAPSHOT"], Fate::Refused),
     (&["BEGIN", "SELECT COUNT(*) FROM other"], Fate::Refused),
     (&["SET autocommit=0", "SELECT COUNT(*) FROM other"], Fate::Refused),
+    // Read by a statement that was prepared as text.
+    (
+        &[
+            "PREPARE s FROM 'SELECT COUNT(*) FROM t'",
+            "BEGIN",
+            "SELECT COUNT(*) FROM other",
+        ],
+        Fate::Refused,
+    ),
+    (
+        &[
+            "SET @v = 'SELECT COUNT(*) FROM t'",
+            "PREPARE s FROM @v",
+            "BEGIN",
+            "SELECT COUNT(*) FROM other",
+        ],
+        Fate::Refused,
+    ),
+    (&["PREPARE s FROM 'SELECT COUNT(*) FROM t'", "BEGIN"], Fate::Reads),
     // Nothing was read yet: the snapshot is still to come.
     (&["BEGIN"], Fate::Reads),
     (
@@ -38,25 +57,6 @@ const BEGINNINGS: &[(&[&str], Fate)] = &[
         Fate::RefusedByMariaDb,
     ),
     (&["BEGIN", "SAVEPOINT a", "SHOW WARNINGS"], Fate::Reads),
-    // Read by a statement that was prepared as text.
-    (
-        &[
-            "PREPARE s FROM 'SELECT COUNT(*) FROM t'",
-            "BEGIN",
-            "SELECT COUNT(*) FROM other",
-        ],
-        Fate::Refused,
-    ),
-    (
-        &[
-            "SET @v = 'SELECT COUNT(*) FROM t'",
-            "PREPARE s FROM @v",
-            "BEGIN",
-            "SELECT COUNT(*) FROM other",
-        ],
-        Fate::Refused,
-    ),
-    (&["PREPARE s FROM 'SELECT COUNT(*) FROM t'", "BEGIN"], Fate::Reads),
     // Another table of the same name.
     (&["USE shop", "BEGIN", "SELECT COUNT(*) FROM other"], Fate::Reads),
 ];

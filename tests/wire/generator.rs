@@ -88,19 +88,21 @@ impl Generator {
     /// Appends the preparation of a text by name, its execution, and perhaps the end of its name. It is executed once: MySQL
     /// prepares a schema change anew before it executes it again, and counts it as another statement.
     fn put_carried(&mut self, out: &mut Vec<Command>) {
-        let texts = if self.rng.random_bool(0.7) { CHANGES } else { TEXTS };
+        // A schema change that is executed at once is none of MariaDB's prepared statements through the proxy.
+        let is_immediate = self.rng.random_bool(0.3);
+        let is_change = !is_immediate && self.rng.random_bool(0.7);
+        let texts = if is_change { CHANGES } else { TEXTS };
         let sql = texts.choose(&mut self.rng).copied().unwrap_or_default();
         let literal = format!("'{}'", sql.replace('\'', "''"));
         let name = *["x", "X", "`x`"].choose(&mut self.rng).unwrap_or(&"x");
-        let mut texts = match self.rng.random_range(0..3) {
-            0 => vec![format!("PREPARE {name} FROM {literal}"), "EXECUTE x".to_owned()],
-            1 => vec![
-                format!("SET @x = {literal}"),
-                format!("PREPARE {name} FROM @x"),
-                "EXECUTE `X`".to_owned(),
-            ],
+        let set = format!("SET @x = {literal}");
+        let mut texts = if is_immediate {
             // MySQL has no such statement.
-            _ => vec![format!("SET @x = {literal}"), "EXECUTE IMMEDIATE @x".to_owned()],
+            vec![set, "EXECUTE IMMEDIATE @x".to_owned()]
+        } else if self.rng.random_bool(0.5) {
+            vec![set, format!("PREPARE {name} FROM @x"), "EXECUTE `X`".to_owned()]
+        } else {
+            vec![format!("PREPARE {name} FROM {literal}"), "EXECUTE x".to_owned()]
         };
         if self.rng.random_bool(0.5) {
             texts.push("DEALLOCATE PREPARE x".to_owned());

@@ -144,7 +144,7 @@ pub(crate) fn own_texts(flavor: Flavor) -> &'static [&'static str] {
         Flavor::MariaDb => &[
             "INSERT INTO w (v) VALUES ('r'), ('s') RETURNING id",
             "EXECUTE IMMEDIATE 'SELECT 1'",
-            "EXECUTE IMMEDIATE 'ALTER TABLE t COMMENT = ''immediate'''",
+            "EXECUTE IMMEDIATE 'ALTER TABLE nowhere COMMENT = ''immediate'''",
             "SET STATEMENT max_statement_time = 100 FOR SELECT 1",
             "/*M!100000 SELECT 1 */",
             "BEGIN NOT ATOMIC SELECT 1; SELECT 2; END",
