@@ -524,10 +524,10 @@ async fn a_closed_gate_holds_what_names_the_table() -> Result<()> {
     let other = connection.prep("SELECT 5").await?;
     let mut by_name = connect(&proxy).await?;
     for sql in [
-        "PREPARE writes FROM 'UPDATE t SET b = b + 1 WHERE id = 1'",
-        "PREPARE reads FROM 'SELECT 6'",
+        "PREPARE writer FROM 'UPDATE t SET b = b + 1 WHERE id = 1'",
+        "PREPARE six FROM 'SELECT 6'",
         "SET @v = 'SELECT 7'",
-        "PREPARE asked FROM @v",
+        "PREPARE seven FROM @v",
     ] {
         by_name.query_drop(sql).await?;
     }
@@ -544,14 +544,14 @@ async fn a_closed_gate_holds_what_names_the_table() -> Result<()> {
     timeout(Duration::from_secs(1), closed.drained()).await?;
     let five: Option<u8> = timeout(Duration::from_secs(1), connection.exec_first(&other, ())).await??;
     ensure!(five == Some(5));
-    for (sql, expected) in [("EXECUTE reads", 6), ("execute `asked`", 7)] {
+    for (sql, expected) in [("EXECUTE six", 6), ("execute `seven`", 7)] {
         let value: Option<u8> = timeout(Duration::from_secs(1), by_name.query_first(sql)).await??;
         ensure!(value == Some(expected));
     }
     let is_done = Arc::new(AtomicBool::new(false));
     let flag = is_done.clone();
     let waiting_by_name = tokio::spawn(async move {
-        by_name.query_drop("EXECUTE writes").await?;
+        by_name.query_drop("EXECUTE writer").await?;
         flag.store(true, Ordering::SeqCst);
         anyhow::Ok(())
     });
