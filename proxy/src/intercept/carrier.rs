@@ -112,11 +112,11 @@ impl Session {
         match self.ask(text).await? {
             Reply::Ok { payload, .. } => {
                 self.names.put_change(name, change);
-                self.answer(caught, sequence, &payload);
+                self.answer_as_told(caught, sequence, &payload);
             }
             Reply::Err { payload, .. } => {
                 self.names.remove(name);
-                self.answer(caught, sequence, &payload);
+                self.answer_as_told(caught, sequence, &payload);
             }
             Reply::Rows(_) => return Err(End::Protocol("the server answered PREPARE with rows")),
         }
