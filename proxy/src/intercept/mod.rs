@@ -147,6 +147,7 @@ impl Session {
             self.settings().await?.ok()
         };
         self.kept = None;
+        self.leave_untold().await?;
         self.untold.clear();
         let change = settings.and_then(|settings| self.prepared_change(text, settings));
         self.statements
