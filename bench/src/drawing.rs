@@ -5,6 +5,11 @@ use std::path::{Path, PathBuf};
 use alterego_testkit::Flavor;
 use anyhow::Result;
 
+/// The colour of a contender's bar.
+pub(crate) fn colour_of(name: &str) -> &'static str {
+    if name == "alterego" { OURS } else { OTHERS }
+}
+
 /// The colour of what is alterego's.
 pub(crate) const OURS: &str = "#2a7f62";
 /// The colour of everything else.

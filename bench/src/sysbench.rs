@@ -2,7 +2,9 @@
 
 use std::process::Stdio;
 
+use alterego_testkit::Server;
 use anyhow::{Context, Result, ensure};
+use mysql_async::prelude::Queryable;
 use tokio::process::{Child, Command};
 
 use crate::tools;
@@ -21,10 +23,14 @@ pub(crate) struct Found {
     pub(crate) p99_milliseconds: f64,
 }
 
-/// Fills the table that all runs read.
-pub(crate) async fn prepare(port: u16, rows: u64) -> Result<()> {
+/// Makes the account and the table that all runs use.
+pub(crate) async fn prepare(server: &Server, rows: u64) -> Result<()> {
+    let (user, password) = ACCOUNT;
+    let mut root = server.root().await?;
+    root.query_drop(format!("CREATE DATABASE {SCHEMA}")).await?;
+    server.create_user(user, password, None, &["ALL ON *.*"]).await?;
     sysbench(
-        port,
+        server.port(),
         "oltp_point_select",
         &[format!("--table-size={rows}")],
         "prepare",

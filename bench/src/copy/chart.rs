@@ -7,7 +7,7 @@ use alterego_testkit::Flavor;
 use anyhow::Result;
 
 use super::{Series, rate};
-use crate::drawing::{Drawing, INK, OTHERS, OURS};
+use crate::drawing::{Drawing, INK, colour_of};
 use crate::table::thousands;
 
 const LEFT: f64 = 210.0;
@@ -43,11 +43,7 @@ fn bars(all: &[Series], rows: u64) -> String {
     for (at, series) in all.iter().enumerate() {
         let top = 42.0 + ROW * at as f64;
         let median = rate(rows, series.copy());
-        let colour = if series.contender.name() == "alterego" {
-            OURS
-        } else {
-            OTHERS
-        };
+        let colour = colour_of(series.contender.name());
         let _ = writeln!(
             svg,
             "<text x=\"12\" y=\"{:.0}\">{}</text><rect x=\"{LEFT}\" y=\"{top}\" width=\"{:.1}\" height=\"26\" \

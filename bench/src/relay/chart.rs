@@ -7,7 +7,7 @@ use alterego_testkit::Flavor;
 use anyhow::Result;
 
 use super::{Series, Setting};
-use crate::drawing::{Drawing, INK, OTHERS, OURS};
+use crate::drawing::{Drawing, INK, colour_of};
 
 const LEFT: f64 = 190.0;
 const WIDTH: f64 = 400.0;
@@ -45,7 +45,7 @@ pub(super) fn write(settings: &[Setting], flavor: Flavor) -> Result<PathBuf> {
 
 fn bar(body: &mut String, series: &Series, top: f64, scale: f64) {
     let median = series.median(|one| one.cpu).unwrap_or_default();
-    let colour = if series.name == "alterego" { OURS } else { OTHERS };
+    let colour = colour_of(series.name);
     let _ = writeln!(
         body,
         "<text x=\"24\" y=\"{0:.0}\">{1}</text><rect x=\"{LEFT}\" y=\"{top}\" width=\"{2:.1}\" height=\"16\" \

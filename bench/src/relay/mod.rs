@@ -84,11 +84,7 @@ pub(crate) struct Setting {
 pub(crate) async fn run(args: Args) -> Result<()> {
     let server = Server::start(args.server, &Options::relaxed().arg("--max-connections=2000")).await?;
     let (user, password) = sysbench::ACCOUNT;
-    let mut root = server.root().await?;
-    root.query_drop(format!("CREATE DATABASE {}", sysbench::SCHEMA))
-        .await?;
-    server.create_user(user, password, None, &["ALL ON *.*"]).await?;
-    sysbench::prepare(server.port(), args.rows).await?;
+    sysbench::prepare(&server, args.rows).await?;
     orders::fill(
         &server.root_opts(),
         "app",

@@ -62,11 +62,7 @@ impl Series {
 pub(crate) async fn run(args: Args) -> Result<()> {
     let server = Server::start(args.server, &Options::durable()).await?;
     let (user, password) = sysbench::ACCOUNT;
-    let mut root = server.root().await?;
-    root.query_drop(format!("CREATE DATABASE {}", sysbench::SCHEMA))
-        .await?;
-    server.create_user(user, password, None, &["ALL ON *.*"]).await?;
-    sysbench::prepare(server.port(), args.rows).await?;
+    sysbench::prepare(&server, args.rows).await?;
     let proxy = Alterego::start(&server, &["--strategy", "ghost"], &[]).await?;
     let client = || client_opts(proxy.port(), user, password, None);
 

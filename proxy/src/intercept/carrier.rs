@@ -93,7 +93,7 @@ impl Session {
             return None;
         };
         let learned = self.learned.as_deref();
-        let carried = source.text(learned.and_then(|Learned(text)| text.as_deref()))?;
+        let carried = source.text(learned.and_then(Learned::text))?;
         let is_readable = settings.reads_as_utf8(text) && settings.keeps_carried(carried);
         is_readable
             .then(|| self.prepared_change(carried, settings))

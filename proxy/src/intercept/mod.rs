@@ -21,11 +21,10 @@ pub(crate) use words::Opening;
 use std::pin::pin;
 use std::sync::Arc;
 
+use self::settings::Settings;
 use crate::hooks::Verdict;
 use crate::protocol::ok::Error;
 use crate::protocol::shape::Expect;
-use settings::Settings;
-
 use crate::session::{Catch, Caught, End, PreparedChange, Reply, Session, Suspicion};
 
 /// `ER_TABLE_DEF_CHANGED`.

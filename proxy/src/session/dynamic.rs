@@ -17,7 +17,7 @@ impl Names {
                 was_prepared: true,
             },
             Some(Dynamic::Immediate(Source::Variable(_))) => Touched {
-                text: learned.and_then(|Learned(text)| text.as_ref().map(String::as_bytes)),
+                text: learned.and_then(Learned::text).map(str::as_bytes),
                 was_prepared: false,
             },
             // What a literal names stands in the text itself.
@@ -53,7 +53,7 @@ impl Session {
                 (Source::Variable(variable), None) => {
                     return Decision::Catch(Catch::Learn((*variable).to_owned()));
                 }
-                (_, learned) => learned.and_then(|Learned(text)| text.as_deref()),
+                (_, learned) => learned.and_then(Learned::text),
             };
             let Some(carried) = source
                 .text(learned)

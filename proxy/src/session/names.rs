@@ -22,6 +22,13 @@ const NAME_BYTES: usize = 128;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Learned(pub(crate) Option<String>);
 
+impl Learned {
+    /// The text it holds, if that is known.
+    pub(crate) fn text(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+}
+
 /// One statement that was prepared by name.
 #[derive(Clone, Debug)]
 pub(crate) struct Named {
@@ -107,7 +114,7 @@ impl Names {
     pub(crate) fn sent(&mut self, text: &[u8], learned: Option<&Learned>) {
         // What another mode would read otherwise.
         let is_certain = !text.iter().any(|byte| matches!(byte, b'"' | b'\\'));
-        let learned = learned.and_then(|Learned(text)| text.as_deref());
+        let learned = learned.and_then(Learned::text);
         match Dynamic::parse(text, ReadMode::default()) {
             Some(Dynamic::Prepare { name, source }) => match source.text(learned) {
                 Some(text) if text.len() <= TEXT_MAX_BYTES => {
