@@ -18,10 +18,12 @@ demo: servers ## Alters a busy table of a million rows and proves that nothing w
 	$(CARGO) build --release --locked -p alterego-bench
 	target/release/alterego-bench demo
 
-bench: servers ## Compares the row copy with the server's own ALTER (GH_OST=path: with gh-ost, too)
+bench: servers ## Compares the row copy with the server's own ALTER (GH_OST=path: with gh-ost, too), the relay with other proxies, and shows how long cut-overs hold clients up
 	$(CARGO) build --release --locked --bin alterego
 	$(CARGO) build --release --locked -p alterego-bench
 	target/release/alterego-bench copy
+	target/release/alterego-bench relay
+	target/release/alterego-bench stalls
 
 test: servers ## Runs all tests, against real servers of both kinds
 	$(CARGO) build --locked --bin alterego

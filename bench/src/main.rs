@@ -8,10 +8,14 @@ mod clients;
 mod copy;
 mod cpu;
 mod demo;
+mod drawing;
 mod memory;
 mod migrations;
 mod relay;
+mod stalls;
+mod sysbench;
 mod table;
+mod tools;
 
 use std::process::ExitCode;
 
@@ -35,6 +39,8 @@ enum Command {
     Copy(copy::Args),
     /// What relaying a query costs beside HAProxy and MySQL Router.
     Relay(relay::Args),
+    /// How long clients wait at cut-overs under load.
+    Stalls(stalls::Args),
 }
 
 #[tokio::main]
@@ -46,6 +52,7 @@ async fn main() -> ExitCode {
             Command::Clients(args) => clients::run(args).await,
             Command::Copy(args) => copy::run(args).await,
             Command::Relay(args) => relay::run(args).await,
+            Command::Stalls(args) => stalls::run(args).await,
         }
     };
     // Interrupted, `work` is dropped, and with it the servers it started.

@@ -17,8 +17,7 @@ impl Migration {
         let migrations = rows.into_iter().map(Migration::from_row);
         let of_table =
             migrations.filter(|migration| migration.text("table").replace('`', "").ends_with(table));
-        // The ids may be numbers or not; the youngest is meant either way.
-        Ok(of_table.min_by(|a, b| a.number("age_seconds").total_cmp(&b.number("age_seconds"))))
+        Ok(of_table.max_by_key(|migration| migration.count("id")))
     }
 
     fn from_row(row: Row) -> Migration {

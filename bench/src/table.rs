@@ -63,6 +63,14 @@ pub(crate) fn middle<T: Copy>(mut all: Vec<T>, order: impl FnMut(&T, &T) -> Orde
     all.get(all.len() / 2).copied()
 }
 
+/// What this share of some durations does not exceed.
+pub(crate) fn percentile(durations: &[Duration], share: f64) -> Duration {
+    let mut sorted = durations.to_vec();
+    sorted.sort();
+    let at = (share * sorted.len() as f64).ceil() as usize;
+    sorted.get(at.saturating_sub(1)).copied().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +82,15 @@ mod tests {
         check(999, "999");
         check(1000, "1,000");
         check(1_234_567, "1,234,567");
+    }
+
+    #[test]
+    fn percentiles_are_reached() {
+        let hundred: Vec<Duration> = (1..=100).rev().map(Duration::from_secs).collect();
+        for (share, expected) in [(0.0, 1), (0.5, 50), (0.99, 99), (1.0, 100)] {
+            assert_eq!(percentile(&hundred, share), Duration::from_secs(expected));
+        }
+        assert_eq!(percentile(&[], 0.5), Duration::ZERO);
     }
 
     #[test]

@@ -12,6 +12,11 @@ impl Counter {
         self.0.fetch_add(amount, Ordering::Relaxed);
     }
 
+    /// Raises it to `amount`, if it is less.
+    pub fn raise(&self, amount: u64) {
+        self.0.fetch_max(amount, Ordering::Relaxed);
+    }
+
     /// Reads it.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
@@ -33,4 +38,8 @@ pub struct Counters {
     pub rows_verified: Counter,
     /// Rows verification found different after they had settled, and repaired.
     pub rows_repaired: Counter,
+    /// Attempts at the cut-over.
+    pub cut_over_attempts: Counter,
+    /// The longest time that one of them held the application's statements, in microseconds.
+    pub longest_hold_us: Counter,
 }

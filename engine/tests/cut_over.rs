@@ -157,9 +157,17 @@ impl Migration {
             gate: Arc::new(NoGate),
             budget: Duration::from_millis(400),
             recorder: Arc::clone(&self.recorder) as Arc<dyn Recorder>,
+            counters: Arc::default(),
             cancelled,
         };
-        Ok(cut_over::swap(&context, verified).await?)
+        let swapped = cut_over::swap(&context, verified).await?;
+        let (counted, longest) = (
+            &context.counters.cut_over_attempts,
+            &context.counters.longest_hold_us,
+        );
+        ensure!(counted.get() <= u64::from(swapped.attempts) && counted.get() > 0);
+        ensure!(Duration::from_micros(longest.get() + 1) > swapped.held);
+        Ok(swapped)
     }
 }
 
@@ -407,6 +415,7 @@ async fn a_statement_before_the_rename_is_not_undone() -> Result<()> {
             gate: Arc::new(NoGate),
             budget: Duration::from_secs(20),
             recorder: Arc::<Attempts>::default(),
+            counters: Arc::default(),
             cancelled,
         };
         let swapped = cut_over::swap(&context, verified).await;

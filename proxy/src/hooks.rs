@@ -16,6 +16,20 @@ pub struct ReadMode {
     pub no_backslash_escapes: bool,
 }
 
+impl ReadMode {
+    /// The modes that make a difference to `text`.
+    pub(crate) fn of_text(text: &str) -> impl Iterator<Item = Self> {
+        let one_of = |has_two: bool| [false, true].into_iter().take(1 + usize::from(has_two));
+        let (quotes, backslashes) = (text.contains('"'), text.contains('\\'));
+        one_of(quotes).flat_map(move |ansi_quotes| {
+            one_of(backslashes).map(move |no_backslash_escapes| Self {
+                ansi_quotes,
+                no_backslash_escapes,
+            })
+        })
+    }
+}
+
 /// What the hooks make of a statement.
 #[derive(Clone, Debug)]
 pub enum Verdict {

@@ -522,6 +522,15 @@ async fn a_closed_gate_holds_what_names_the_table() -> Result<()> {
     let mut connection = connect(&proxy).await?;
     let statement = connection.prep("UPDATE t SET b = b + 1 WHERE id = ?").await?;
     let other = connection.prep("SELECT 5").await?;
+    let mut by_name = connect(&proxy).await?;
+    for sql in [
+        "PREPARE writer FROM 'UPDATE t SET b = b + 1 WHERE id = 1'",
+        "PREPARE six FROM 'SELECT 6'",
+        "SET @v = 'SELECT 7'",
+        "PREPARE seven FROM @v",
+    ] {
+        by_name.query_drop(sql).await?;
+    }
     let closed = watched.close();
     // Transactions that have named the table and statements about other things pass.
     timeout(Duration::from_secs(1), free.ok("UPDATE t SET b = 2 WHERE id = 2")).await??;
@@ -535,7 +544,17 @@ async fn a_closed_gate_holds_what_names_the_table() -> Result<()> {
     timeout(Duration::from_secs(1), closed.drained()).await?;
     let five: Option<u8> = timeout(Duration::from_secs(1), connection.exec_first(&other, ())).await??;
     ensure!(five == Some(5));
+    for (sql, expected) in [("EXECUTE six", 6), ("execute `seven`", 7)] {
+        let value: Option<u8> = timeout(Duration::from_secs(1), by_name.query_first(sql)).await??;
+        ensure!(value == Some(expected));
+    }
     let is_done = Arc::new(AtomicBool::new(false));
+    let flag = is_done.clone();
+    let waiting_by_name = tokio::spawn(async move {
+        by_name.query_drop("EXECUTE writer").await?;
+        flag.store(true, Ordering::SeqCst);
+        anyhow::Ok(())
+    });
     let flag = is_done.clone();
     let waiting = tokio::spawn(async move {
         connection.exec_drop(&statement, (1,)).await?;
@@ -556,6 +575,7 @@ async fn a_closed_gate_holds_what_names_the_table() -> Result<()> {
     timeout(Duration::from_secs(1), closed.drained()).await?;
     drop(closed);
     timeout(Duration::from_secs(1), waiting).await???;
+    timeout(Duration::from_secs(1), waiting_by_name).await???;
     let count: Option<u8> = server
         .root()
         .await?

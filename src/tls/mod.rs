@@ -29,8 +29,8 @@ fn own_upstream(settings: &UpstreamSettings) -> anyhow::Result<UpstreamTls> {
         return upstream(settings);
     };
     let authorities = authorities(settings)?;
-    let certificates = read(certificate, "the certificate for alterego's own connections,")?;
-    let secret = read(key, "the key for alterego's own connections,")?;
+    let certificates = read(certificate, "the file of --upstream-ssl-cert or ssl_cert,")?;
+    let secret = read(key, "the file of --upstream-ssl-key or ssl_key,")?;
     UpstreamTls::presenting(settings.mode, authorities.as_deref(), &certificates, &secret).with_context(
         || {
             format!(
@@ -44,7 +44,7 @@ fn own_upstream(settings: &UpstreamSettings) -> anyhow::Result<UpstreamTls> {
 
 fn authorities(settings: &UpstreamSettings) -> anyhow::Result<Option<Vec<u8>>> {
     let path = settings.authorities.as_ref();
-    path.map(|path| read(path, "the certificates of authorities,"))
+    path.map(|path| read(path, "the file of --tls-ca or ssl_ca,"))
         .transpose()
 }
 

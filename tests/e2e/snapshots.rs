@@ -11,12 +11,32 @@ crate::both!(old_snapshots_are_refused_as_by_the_server);
 
 const ROWS: u32 = 20_000;
 const ALTER: &str = "ALTER TABLE t MODIFY v BIGINT";
+const READ: &str = "SELECT COUNT(*) FROM t";
 
 /// How a transaction begins, and what it may do with the table after the swap.
 const BEGINNINGS: &[(&[&str], Fate)] = &[
     (&["START TRANSACTION WITH CONSISTENT SNAPSHOT"], Fate::Refused),
     (&["BEGIN", "SELECT COUNT(*) FROM other"], Fate::Refused),
     (&["SET autocommit=0", "SELECT COUNT(*) FROM other"], Fate::Refused),
+    // Read by a statement that was prepared as text.
+    (
+        &[
+            "PREPARE s FROM 'SELECT COUNT(*) FROM t'",
+            "BEGIN",
+            "SELECT COUNT(*) FROM other",
+        ],
+        Fate::Refused,
+    ),
+    (
+        &[
+            "SET @v = 'SELECT COUNT(*) FROM t'",
+            "PREPARE s FROM @v",
+            "BEGIN",
+            "SELECT COUNT(*) FROM other",
+        ],
+        Fate::Refused,
+    ),
+    (&["PREPARE s FROM 'SELECT COUNT(*) FROM t'", "BEGIN"], Fate::Reads),
     // Nothing was read yet: the snapshot is still to come.
     (&["BEGIN"], Fate::Reads),
     (
@@ -89,7 +109,9 @@ async fn old_snapshots_are_refused_as_by_the_server(flavor: Flavor) -> Result<()
         .query_drop(format!("{ALTER}, ALGORITHM=COPY"))
         .await?;
     for ((mut proxied, mut native), (statements, fate)) in early.into_iter().zip(BEGINNINGS) {
-        let told = [read(&mut proxied).await, read(&mut native).await];
+        let is_prepared = statements.iter().any(|sql| sql.starts_with("PREPARE"));
+        let sql = if is_prepared { "EXECUTE s" } else { READ };
+        let told = [read(&mut proxied, sql).await, read(&mut native, sql).await];
         ensure!(told[0] == told[1], "{statements:?}: {told:?}");
         let expected = match fate {
             Fate::RefusedByMariaDb if flavor == Flavor::MySql => told[0] == Ok(ROWS),
@@ -112,7 +134,7 @@ async fn old_snapshots_are_refused_as_by_the_server(flavor: Flavor) -> Result<()
         proxied.query_drop("DELETE FROM t WHERE id = 0").await?;
         proxied.query_drop("COMMIT").await?;
         ensure!(
-            read(&mut proxied).await == Ok(ROWS),
+            read(&mut proxied, sql).await == Ok(ROWS),
             "{statements:?}: refused for ever"
         );
     }
@@ -132,8 +154,8 @@ async fn errors(conn: &mut Conn) -> Result<Option<u64>> {
 }
 
 /// The number of rows, or the error in the server's words.
-async fn read(conn: &mut Conn) -> Result<u32, String> {
-    let count: Result<Option<u32>, _> = conn.query_first("SELECT COUNT(*) FROM t").await;
+async fn read(conn: &mut Conn, sql: &str) -> Result<u32, String> {
+    let count: Result<Option<u32>, _> = conn.query_first(sql).await;
     count
         .map(Option::unwrap_or_default)
         .map_err(|error| error.to_string())

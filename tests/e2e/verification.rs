@@ -69,14 +69,24 @@ async fn all_is_well(rig: &Rig, repaired: u64) -> Result<()> {
     rig.tables_are_equal("t").await?;
     let mut root = rig.direct("").await?;
     nothing_left(&mut root).await?;
-    let recorded = "SELECT rows_repaired FROM alterego.migrations";
-    let recorded: Option<u64> = root.query_first(recorded).await?;
+    let recorded = "SELECT rows_repaired, cut_over_attempts, longest_hold_us/1000 FROM alterego.migrations";
+    let recorded: Option<(u64, u64, f64)> = root.query_first(recorded).await?;
+    let (recorded, attempts, held) = recorded.context("nothing is recorded")?;
     let row: Option<mysql_async::Row> = rig.client().await?.query_first("SHOW MIGRATIONS").await?;
-    let shown: Option<String> = row.and_then(|row| row.get("rows_repaired"));
+    let shown = |column: &str| row.as_ref().and_then(|row| row.get::<String, _>(column));
     ensure!(
-        recorded == Some(repaired) && shown == Some(repaired.to_string()),
-        "{recorded:?} rows are recorded, {shown:?} are shown, {repaired} were wrong:\n{}",
+        recorded == repaired && shown("rows_repaired") == Some(repaired.to_string()),
+        "{recorded} rows are recorded, {repaired} were wrong: {row:?}\n{}",
         rig.proxy.log()
+    );
+    // Shown with one digit behind the point.
+    let shown_held: f64 = shown("longest_hold_ms").unwrap_or_default().parse()?;
+    ensure!(
+        attempts > 0
+            && held > 0.0
+            && shown("cut_over_attempts") == Some(attempts.to_string())
+            && (shown_held - held).abs() < 0.1,
+        "{attempts} attempts are recorded that held for {held} ms: {row:?}"
     );
     Ok(())
 }

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use mysql_async::Row;
 use mysql_async::prelude::Queryable;
 
+use crate::carried::carried;
 use crate::command::{Command, LAST_STATEMENT};
 use crate::dialect::{DEPRECATE_EOF, Dialect, MULTI, QUERY_ATTRIBUTES};
 use crate::login::ROOT;
@@ -75,7 +76,7 @@ async fn alters(flavor: Flavor) -> Result<()> {
 }
 
 /// A case: its name, the migrations it is to begin, what it does, and in which dialect.
-type Case = (String, usize, Vec<Step>, Dialect);
+pub(crate) type Case = (String, usize, Vec<Step>, Dialect);
 
 fn cases(flavor: Flavor) -> Vec<Case> {
     let dialect = Dialect::with(flavor, MULTI | DEPRECATE_EOF, 0);
@@ -135,14 +136,6 @@ fn cases(flavor: Flavor) -> Vec<Case> {
         vec![Command::query(&dialect, "CALL widens()")],
     );
     case(
-        "as text, prepared and executed",
-        0,
-        vec![
-            Command::query(&dialect, "PREPARE s FROM 'ALTER TABLE t MODIFY b BIGINT'"),
-            Command::query(&dialect, "EXECUTE s"),
-        ],
-    );
-    case(
         "in a command that is none",
         0,
         vec![Command::new("unknown", [b"\x3f", ALTER.as_bytes()].concat())],
@@ -176,16 +169,9 @@ fn cases(flavor: Flavor) -> Vec<Case> {
                 0,
                 vec![Command::prepare(ALTER), Command::execute_bulk(1, 0, &[])],
             );
-            case(
-                "immediately",
-                0,
-                vec![Command::query(
-                    &dialect,
-                    "EXECUTE IMMEDIATE 'ALTER TABLE t MODIFY b BIGINT'",
-                )],
-            );
         }
     }
+    cases.extend(carried(flavor));
     cases
 }
 

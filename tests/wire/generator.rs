@@ -62,7 +62,8 @@ impl Generator {
     /// Appends a command, or several that belong together.
     fn put_commands(&mut self, out: &mut Vec<Command>) {
         match self.rng.random_range(0..100) {
-            0..55 => self.put_text(out),
+            0..50 => self.put_text(out),
+            50..55 => self.put_carried(out),
             55..66 => out.push(self.prepare()),
             66..84 => self.put_use_of_prepared(out),
             _ => out.push(self.other()),
@@ -82,6 +83,34 @@ impl Generator {
         if texts != ONLINE && self.rng.random_bool(0.2) {
             out.push(self.text(LEFT_BEHIND));
         }
+    }
+
+    /// Appends the preparation of a text by name, its execution, and perhaps the end of its name. On MySQL it is no schema
+    /// change that succeeds, for the reason that `prepare` has: its id can be guessed, and it executed again.
+    fn put_carried(&mut self, out: &mut Vec<Command>) {
+        // A schema change that is executed at once is none of MariaDB's prepared statements through the proxy.
+        let is_immediate = self.rng.random_bool(0.3);
+        let is_change = !is_immediate && self.rng.random_bool(0.7);
+        let texts = if is_change { CHANGES } else { TEXTS };
+        let mut sql = texts.choose(&mut self.rng).copied().unwrap_or_default();
+        if is_change && self.dialect.flavor == Flavor::MySql {
+            sql = "ALTER TABLE nowhere ADD c INT";
+        }
+        let literal = format!("'{}'", sql.replace('\'', "''"));
+        let name = *["x", "X", "`x`"].choose(&mut self.rng).unwrap_or(&"x");
+        let set = format!("SET @x = {literal}");
+        let mut texts = if is_immediate {
+            // MySQL has no such statement.
+            vec![set, "EXECUTE IMMEDIATE @x".to_owned()]
+        } else if self.rng.random_bool(0.5) {
+            vec![set, format!("PREPARE {name} FROM @x"), "EXECUTE `X`".to_owned()]
+        } else {
+            vec![format!("PREPARE {name} FROM {literal}"), "EXECUTE x".to_owned()]
+        };
+        if self.rng.random_bool(0.5) {
+            texts.push("DEALLOCATE PREPARE x".to_owned());
+        }
+        out.extend(texts.iter().map(|sql| Command::query(&self.dialect, sql)));
     }
 
     fn text(&mut self, texts: &[&str]) -> Command {

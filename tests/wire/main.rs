@@ -14,6 +14,7 @@
 //! `ALTEREGO_WIRE_PLACED` has the proxy choose the server of each connection, by a configuration file.
 
 mod alters;
+mod carried;
 mod client;
 mod command;
 mod dialect;

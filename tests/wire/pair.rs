@@ -23,6 +23,7 @@ const SCHEMAS: &[&str] = &[
     "CREATE PROCEDURE outs(OUT x INT) BEGIN SELECT 5; SET x = 42; END",
     "CREATE PROCEDURE alters() ALTER TABLE t COMMENT = 'by a procedure'",
     "CREATE PROCEDURE widens() ALTER TABLE t MODIFY b BIGINT",
+    "CREATE PROCEDURE prepares() PREPARE s FROM 'DO 1'",
     "CREATE TABLE all_numbers (id INT PRIMARY KEY)",
     "INSERT INTO all_numbers WITH RECURSIVE numbers AS (SELECT 1 AS id UNION ALL SELECT id + 1 FROM numbers WHERE id < 500) \
      SELECT id FROM numbers",

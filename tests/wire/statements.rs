@@ -144,7 +144,7 @@ pub(crate) fn own_texts(flavor: Flavor) -> &'static [&'static str] {
         Flavor::MariaDb => &[
             "INSERT INTO w (v) VALUES ('r'), ('s') RETURNING id",
             "EXECUTE IMMEDIATE 'SELECT 1'",
-            "EXECUTE IMMEDIATE 'ALTER TABLE t COMMENT = ''immediate'''",
+            "EXECUTE IMMEDIATE 'ALTER TABLE nowhere COMMENT = ''immediate'''",
             "SET STATEMENT max_statement_time = 100 FOR SELECT 1",
             "/*M!100000 SELECT 1 */",
             "BEGIN NOT ATOMIC SELECT 1; SELECT 2; END",
@@ -197,7 +197,7 @@ pub(crate) const CHANGES: &[&str] = &[
     "OPTIMIZE TABLE nowhere",
     "CALL alters()",
     "PREPARE a FROM 'ALTER TABLE t COMMENT = ''prepared as text'''",
-    "EXECUTE a",
+    "DEALLOCATE PREPARE a",
     "SELECT 'ALTER TABLE t ADD c INT'",
     "INSERT INTO f VALUES ('ALTER', 'TABLE t')",
     "SELECT 1 AS `ALTER TABLE`",

@@ -29,6 +29,9 @@ pub(crate) struct Args {
     /// How often each contender rebuilds the table.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// A further argument of the server, such as --innodb-autoinc-lock-mode=2.
+    #[arg(long, allow_hyphen_values = true)]
+    server_arg: Vec<String>,
     /// A gh-ost program to compare with.
     #[arg(long, env = "GH_OST")]
     gh_ost: Option<std::path::PathBuf>,
@@ -65,7 +68,9 @@ impl Series {
 /// Runs the benchmark.
 pub(crate) async fn run(args: Args) -> Result<()> {
     println!("starting a private {} server with durable settings", args.server);
-    let server = Server::start(args.server, &Options::durable()).await?;
+    let mut options = Options::durable();
+    options.args.extend(args.server_arg.iter().cloned());
+    let server = Server::start(args.server, &options).await?;
     let layout = Layout::with_rows(args.rows);
     orders::fill(&server.root_opts(), "app", "orders", layout, |_| ()).await?;
     println!("filled app.orders: {} rows", thousands(layout.rows()));

@@ -9,7 +9,8 @@ use tokio::process::Command;
 use tokio::time::{Duration, sleep};
 
 use super::front::Front;
-use super::{Args, TESTS, sysbench};
+use super::{Args, TESTS};
+use crate::sysbench;
 
 const THREADS: u32 = 8;
 const SECONDS: u64 = 2;

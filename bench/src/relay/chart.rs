@@ -1,12 +1,13 @@
 //! Draws the proxies' CPU time for each query as an SVG: a bar for the median, a dot for each round.
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use alterego_testkit::Flavor;
 use anyhow::Result;
 
 use super::{Series, Setting};
+use crate::drawing::{Drawing, INK, colour_of};
 
 const LEFT: f64 = 190.0;
 const WIDTH: f64 = 400.0;
@@ -14,16 +15,6 @@ const ROW: f64 = 22.0;
 
 /// Writes the drawing beside the build's other results and says where.
 pub(super) fn write(settings: &[Setting], flavor: Flavor) -> Result<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench");
-    std::fs::create_dir_all(&folder)?;
-    let path = folder
-        .canonicalize()?
-        .join(format!("relay-{}.svg", flavor.name()));
-    std::fs::write(&path, svg(settings, flavor))?;
-    Ok(path)
-}
-
-fn svg(settings: &[Setting], flavor: Flavor) -> String {
     let rounds = |setting: &Setting| setting.all.iter().flat_map(cpus).fold(0.0, f64::max);
     let most = settings.iter().map(rounds).fold(1e-9, f64::max);
     let mut body = String::new();
@@ -43,21 +34,18 @@ fn svg(settings: &[Setting], flavor: Flavor) -> String {
         }
         top += 10.0;
     }
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"720\" height=\"{top}\" font-family=\"sans-serif\" \
-         font-size=\"13\">\n<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n<text x=\"12\" y=\"24\" \
-         font-size=\"15\">{flavor}: CPU seconds of the proxy for 100,000 queries (bar: median, dots: rounds)</text>\n\
-         {body}</svg>\n"
-    )
+    let drawing = Drawing {
+        title: "CPU seconds of the proxy for 100,000 queries (bar: median, dots: rounds)",
+        width: 720.0,
+        height: top,
+        body: &body,
+    };
+    drawing.write("relay", flavor)
 }
 
 fn bar(body: &mut String, series: &Series, top: f64, scale: f64) {
     let median = series.median(|one| one.cpu).unwrap_or_default();
-    let colour = if series.name == "alterego" {
-        "#2a7f62"
-    } else {
-        "#9aa5b1"
-    };
+    let colour = colour_of(series.name);
     let _ = writeln!(
         body,
         "<text x=\"24\" y=\"{0:.0}\">{1}</text><rect x=\"{LEFT}\" y=\"{top}\" width=\"{2:.1}\" height=\"16\" \
@@ -71,7 +59,7 @@ fn bar(body: &mut String, series: &Series, top: f64, scale: f64) {
         let (x, y) = (LEFT + cpu * scale, top + 8.0);
         let _ = writeln!(
             body,
-            "<circle cx=\"{x:.1}\" cy=\"{y:.0}\" r=\"3\" fill=\"#1f2933\"/>"
+            "<circle cx=\"{x:.1}\" cy=\"{y:.0}\" r=\"3\" fill=\"{INK}\"/>"
         );
     }
 }

@@ -10,8 +10,8 @@ use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use super::tools;
 use crate::cpu::Process;
+use crate::tools;
 
 /// How long a proxy may take to listen.
 const START_TIMEOUT: Duration = Duration::from_secs(30);

@@ -13,8 +13,8 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder, Value};
 
 use super::front::Front;
-use super::sysbench;
 use crate::memory::Memory;
+use crate::sysbench;
 use crate::table::{self, thousands};
 
 const MIB: u64 = 1 << 20;

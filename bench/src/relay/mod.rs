@@ -7,8 +7,6 @@ mod calls;
 mod chart;
 mod front;
 mod large;
-mod sysbench;
-mod tools;
 
 use std::time::Duration;
 
@@ -19,9 +17,9 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tokio::task::JoinHandle;
 
+use crate::sysbench::{self, Found};
 use crate::table::{self, thousands};
 use front::Front;
-use sysbench::Found;
 
 const TESTS: [&str; 2] = ["oltp_point_select", "oltp_read_only"];
 /// Rows of the table that is altered all the while in one of the ways.
@@ -86,11 +84,7 @@ pub(crate) struct Setting {
 pub(crate) async fn run(args: Args) -> Result<()> {
     let server = Server::start(args.server, &Options::relaxed().arg("--max-connections=2000")).await?;
     let (user, password) = sysbench::ACCOUNT;
-    let mut root = server.root().await?;
-    root.query_drop(format!("CREATE DATABASE {}", sysbench::SCHEMA))
-        .await?;
-    server.create_user(user, password, None, &["ALL ON *.*"]).await?;
-    sysbench::prepare(server.port(), args.rows).await?;
+    sysbench::prepare(&server, args.rows).await?;
     orders::fill(
         &server.root_opts(),
         "app",

@@ -21,6 +21,9 @@ use crate::key::KeyColumn;
 use crate::position::Position;
 use crate::{Flavor, Result};
 
+/// No file is longer: the server keeps offsets in 64 bits with a sign.
+const OFFSET_MAX: u64 = i64::MAX as u64;
+
 /// Follows one stream of events, from one connection.
 #[derive(Debug)]
 pub(super) struct Decoder {
@@ -188,6 +191,9 @@ impl Decoder {
     fn rotate(&mut self, data: &[u8]) -> Result<(), StreamEnd> {
         let mut reader = Reader::new(data);
         let offset = reader.little(8)?;
+        if offset > OFFSET_MAX {
+            return Err(not_understood("a position beyond the end of any file"));
+        }
         let file = String::from_utf8(reader.rest().to_vec())
             .map_err(|_| not_understood("the name of a binary log is not UTF-8"))?;
         (self.file, self.offset) = (file, offset);

@@ -78,6 +78,7 @@ impl<'a> Attempt<'a> {
         auto_increment::carry_over(&mut self.sessions.lock, &context.plan).await?;
         let mut gate = Some(gate.close());
         let began = Instant::now();
+        tracing::debug!(table = %context.plan.source_name(), "the gate is closed");
         failpoint::hit(Failpoint::GateClosed);
         let deadline = Deadline::from_std(began + context.budget);
         let triggers = std::mem::take(&mut self.triggers);
@@ -204,6 +205,7 @@ impl<'a> Attempt<'a> {
         };
         let Sessions { lock, control, .. } = &mut self.sessions;
         request.take(lock, control, gate, attempts).await?;
+        tracing::debug!(table = %source, "the tables are locked");
         failpoint::hit(Failpoint::TablesLocked);
         let end = Position::current(control, flavor).await?;
         let drained = match self.context.follower.drain_on(lock, &end).await {

@@ -47,6 +47,7 @@ use tokio::sync::watch;
 use self::attempt::Attempt;
 use self::look::SENTRY_COMMENT;
 use crate::binlog::OWN_COMMENT;
+use crate::counters::Counters;
 use crate::failpoint::{self, Failpoint};
 use crate::follower::Follower;
 use crate::old_table::drop_table;
@@ -98,6 +99,8 @@ pub struct Context {
     pub budget: Duration,
     /// Persists the step.
     pub recorder: Arc<dyn Recorder>,
+    /// Counts attempts, and how long they held the application.
+    pub counters: Arc<Counters>,
     /// Becomes true when the migration is to be given up.
     pub cancelled: watch::Receiver<bool>,
 }
@@ -142,13 +145,17 @@ pub async fn swap(context: &Context, verified: Verified) -> Result<Swapped> {
             .await
         {
             Ok(Outcome::Swapped { held, left }) => {
+                context.held_for(held);
                 drop(gate);
                 if let Some(triggers) = left.filter(|_| context.upstream.flavor() == Flavor::MySql) {
                     context.rest().complete(&triggers).await?;
                 }
                 return Ok(Swapped { held, attempts });
             }
-            Ok(Outcome::Missed { held, why }) => format!("{why}, after {} ms", held.as_millis()),
+            Ok(Outcome::Missed { held, why }) => {
+                context.held_for(held);
+                format!("{why}, after {} ms", held.as_millis())
+            }
             Err(error @ Error::Transient(_)) => error.to_string(),
             Err(error) => return Err(error),
         };
@@ -213,6 +220,12 @@ impl Patience {
 }
 
 impl Context {
+    fn held_for(&self, held: Duration) {
+        self.counters.cut_over_attempts.add(1);
+        let micros = u64::try_from(held.as_micros()).unwrap_or(u64::MAX);
+        self.counters.longest_hold_us.raise(micros);
+    }
+
     async fn snapshot_attempt(
         &self,
         gate: &dyn WatchedGate,

@@ -50,6 +50,7 @@ impl Request<'_> {
         // Whoever has come in by one of several tables may want the next one, which this request would hold already.
         let one_table = self.in_use.len() == 1;
         wait_for(gate, insists_at.filter(|_| one_table)).await;
+        tracing::debug!(tables = ?self.in_use, "the gate is drained");
         match self.flavor {
             Flavor::MySql => {
                 while !insists() && self.is_any_held(control).await {

@@ -266,16 +266,7 @@ async fn ended(shared: &Arc<Shared>, running: &Arc<Running>, error: Error) -> Ou
 }
 
 async fn count(shared: &Shared, running: &Running) -> Result<()> {
-    let counters = &running.counters;
-    shared
-        .store
-        .counted(
-            running.id(),
-            counters.rows_copied.get(),
-            counters.changes_applied.get(),
-            counters.rows_repaired.get(),
-        )
-        .await
+    shared.store.counted(running.id(), &running.counters).await
 }
 
 /// Records the end before anybody hears of it, and before anything is tidied up: a record that still said "copying"

@@ -341,6 +341,8 @@ fn status_of(record: Record) -> Status {
         rows_verified: 0,
         rows_repaired: record.rows_repaired,
         changes_applied: record.changes_applied,
+        cut_over_attempts: record.cut_over_attempts,
+        longest_hold: Duration::from_micros(record.longest_hold_us),
         throttle: None,
         age: Duration::from_secs(record.age_seconds),
         message: record.message,

@@ -207,6 +207,7 @@ impl Pipeline {
                 store: Arc::clone(&self.store),
                 id: self.running.id(),
             }),
+            counters: Arc::clone(&self.running.counters),
             cancelled: self.running.cancelled(),
         }
     }

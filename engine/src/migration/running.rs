@@ -59,9 +59,12 @@ impl Running {
         running.rows_estimated = AtomicU64::new(record.rows_estimated);
         running.phase.send_replace(record.phase);
         running.age_before = Duration::from_secs(record.age_seconds);
-        running.counters.rows_copied.add(record.rows_copied);
-        running.counters.changes_applied.add(record.changes_applied);
-        running.counters.rows_repaired.add(record.rows_repaired);
+        let counters = &running.counters;
+        counters.rows_copied.add(record.rows_copied);
+        counters.changes_applied.add(record.changes_applied);
+        counters.rows_repaired.add(record.rows_repaired);
+        counters.cut_over_attempts.add(record.cut_over_attempts);
+        counters.longest_hold_us.raise(record.longest_hold_us);
         running
     }
 
@@ -154,6 +157,8 @@ impl Running {
             rows_verified,
             rows_repaired: self.counters.rows_repaired.get(),
             changes_applied: self.counters.changes_applied.get(),
+            cut_over_attempts: self.counters.cut_over_attempts.get(),
+            longest_hold: Duration::from_micros(self.counters.longest_hold_us.get()),
             throttle: (phase == Phase::Copying)
                 .then(|| self.throttle.borrow().clone())
                 .flatten(),

@@ -28,6 +28,10 @@ pub struct Status {
     pub rows_repaired: u64,
     /// Keys reconciled because of changes.
     pub changes_applied: u64,
+    /// Attempts at the cut-over.
+    pub cut_over_attempts: u64,
+    /// The longest time that one of them held the application's statements.
+    pub longest_hold: Duration,
     /// Why the row copy stands still.
     pub throttle: Option<String>,
     /// How long it has been going on.
@@ -37,7 +41,7 @@ pub struct Status {
 }
 
 /// The names of the columns of [`Status::cells`].
-pub const COLUMNS: [&str; 14] = [
+pub const COLUMNS: [&str; 16] = [
     "id",
     "table",
     "statement",
@@ -51,6 +55,8 @@ pub const COLUMNS: [&str; 14] = [
     "age_seconds",
     "changes_applied",
     "rows_repaired",
+    "cut_over_attempts",
+    "longest_hold_ms",
     "message",
 ];
 
@@ -102,6 +108,8 @@ impl Status {
             Some(self.age.as_secs().to_string()),
             Some(self.changes_applied.to_string()),
             Some(self.rows_repaired.to_string()),
+            Some(self.cut_over_attempts.to_string()),
+            Some(format!("{:.1}", self.longest_hold.as_secs_f64() * 1000.0)),
             self.message.clone(),
         ]
     }
@@ -131,6 +139,8 @@ mod tests {
             rows_verified: verified,
             rows_repaired: 0,
             changes_applied: 0,
+            cut_over_attempts: 0,
+            longest_hold: Duration::ZERO,
             throttle: None,
             age: Duration::from_secs(5),
             message: None,

@@ -11,6 +11,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::phase::Phase;
 use crate::binlog::OWN_COMMENT;
+use crate::counters::Counters;
 use crate::names::STATE_SCHEMA;
 use crate::session::{SessionSettings, Upstream};
 use crate::{Error, Result, TableName};
@@ -59,6 +60,10 @@ pub(super) struct Record {
     pub changes_applied: u64,
     /// Rows verification found wrong and repaired.
     pub rows_repaired: u64,
+    /// Attempts at the cut-over.
+    pub cut_over_attempts: u64,
+    /// The longest time that one of them held the application's statements, in microseconds.
+    pub longest_hold_us: u64,
     /// Seconds since it was accepted, until now or its end.
     pub age_seconds: u64,
     /// How long the replaced table is kept after the swap, in seconds.
@@ -79,17 +84,26 @@ pub(crate) struct Store {
 const COLUMNS: &str = "id, source_schema, source_table, statement, ansi_quotes, no_backslash_escapes, sql_mode, \
      time_zone, character_set_client, collation_connection, foreign_key_checks, phase, source_create, ghost_create, native_copies, triggers, \
      position, frontier, rows_copied, rows_estimated, changes_applied, rows_repaired, \
+     cut_over_attempts, longest_hold_us, \
      CAST(TIMESTAMPDIFF(SECOND, accepted_at, COALESCE(ended_at, NOW(6))) AS UNSIGNED) AS age_seconds, keep_seconds, \
      CAST(TIMESTAMPDIFF(SECOND, swapped_at, NOW(6)) AS UNSIGNED) AS swapped_seconds_ago, message";
 
 /// What was not in the first version's table, and how it is added.
-const ADDED_COLUMNS: [(&str, &str); 3] = [
+const ADDED_COLUMNS: [(&str, &str); 5] = [
     ("ghost_create", "LONGTEXT NOT NULL AFTER source_create"),
     (
         "rows_repaired",
         "BIGINT UNSIGNED NOT NULL DEFAULT 0 AFTER changes_applied",
     ),
     ("triggers", "LONGTEXT AFTER native_copies"),
+    (
+        "cut_over_attempts",
+        "BIGINT UNSIGNED NOT NULL DEFAULT 0 AFTER rows_repaired",
+    ),
+    (
+        "longest_hold_us",
+        "BIGINT UNSIGNED NOT NULL DEFAULT 0 AFTER cut_over_attempts",
+    ),
 ];
 
 impl Store {
@@ -136,6 +150,8 @@ impl Store {
                     rows_estimated BIGINT UNSIGNED NOT NULL DEFAULT 0,
                     changes_applied BIGINT UNSIGNED NOT NULL DEFAULT 0,
                     rows_repaired BIGINT UNSIGNED NOT NULL DEFAULT 0,
+                    cut_over_attempts BIGINT UNSIGNED NOT NULL DEFAULT 0,
+                    longest_hold_us BIGINT UNSIGNED NOT NULL DEFAULT 0,
                     keep_seconds BIGINT UNSIGNED NOT NULL DEFAULT 0,
                     accepted_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
                     swapped_at DATETIME(6),
@@ -270,13 +286,20 @@ impl Store {
     ///
     /// # Errors
     /// Those of the statement.
-    pub(super) async fn counted(&self, id: u64, rows: u64, changes: u64, repaired: u64) -> Result<()> {
+    pub(super) async fn counted(&self, id: u64, counters: &Counters) -> Result<()> {
         self.run(
             format!(
                 "UPDATE {STATE_SCHEMA}.migrations SET rows_copied=:rows, changes_applied=:changes, \
-                 rows_repaired=:repaired WHERE id=:id"
+                 rows_repaired=:repaired, cut_over_attempts=:attempts, longest_hold_us=:hold WHERE id=:id"
             ),
-            params! { "rows" => rows, "changes" => changes, "repaired" => repaired, "id" => id },
+            params! {
+                "rows" => counters.rows_copied.get(),
+                "changes" => counters.changes_applied.get(),
+                "repaired" => counters.rows_repaired.get(),
+                "attempts" => counters.cut_over_attempts.get(),
+                "hold" => counters.longest_hold_us.get(),
+                "id" => id,
+            },
         )
         .await
     }
@@ -539,6 +562,8 @@ fn read(row: &mut Row) -> Option<Record> {
         rows_estimated: row.take("rows_estimated")?,
         changes_applied: row.take("changes_applied")?,
         rows_repaired: row.take("rows_repaired")?,
+        cut_over_attempts: row.take("cut_over_attempts")?,
+        longest_hold_us: row.take("longest_hold_us")?,
         age_seconds: row.take("age_seconds")?,
         keep_seconds: row.take("keep_seconds")?,
         swapped_seconds_ago: row.take("swapped_seconds_ago")?,

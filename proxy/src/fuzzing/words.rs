@@ -1,5 +1,7 @@
 //! What the first words of a text say, in part and as a whole.
 
+use crate::hooks::ReadMode;
+use crate::intercept::dynamic::{Dynamic, keeps_names};
 use crate::intercept::words::{self, Opening};
 use crate::intercept::{Show, locks, tracking};
 
@@ -27,6 +29,11 @@ pub fn words(data: &[u8]) {
     }
     if let Some(tokens) = words::tokens(data, 12) {
         assert!(tokens.len() <= 12 && tokens.iter().map(String::len).sum::<usize>() <= data.len());
+    }
+    if let Some(dynamic) = Dynamic::parse(data, ReadMode::default()) {
+        let verb = !matches!(dynamic, Dynamic::Deallocate(_));
+        assert_eq!(verb, whole == Opening::Dynamic);
+        assert!(!keeps_names(data));
     }
     let _ = locks::change(data);
     let _ = tracking::is_asked_for(data);

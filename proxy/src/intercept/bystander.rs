@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use super::Killable;
 use super::question::{INTERRUPTED, LOCK_WAIT_TIMEOUT, interrupted};
 use super::settings::Settings;
+use super::words::is_one_statement;
 use crate::hooks::{Bystander, Latch};
 use crate::protocol::ok::{Error, status};
 use crate::session::{Caught, End, Reply, Session};
@@ -63,6 +64,7 @@ impl Session {
         }
         // Run as a statement aside, so that its end is known and the latch held until then.
         let sequence = caught.header.sequence.wrapping_add(1);
+        self.note(caught.header);
         match self.ask(sql).await? {
             Reply::Ok { payload, .. } | Reply::Err { payload, .. } => {
                 self.answer(caught, sequence, &payload);
@@ -133,28 +135,5 @@ fn too_late() -> Error {
         code: LOCK_WAIT_TIMEOUT,
         state: "HY000".to_owned(),
         message: "Lock wait timeout exceeded; try restarting transaction".to_owned(),
-    }
-}
-
-/// Whether nothing can follow the statement in its text: then it has one answer.
-fn is_one_statement(sql: &str) -> bool {
-    let end = |c: char| c == ';' || c == '\0' || c.is_ascii_whitespace();
-    !sql.trim_end_matches(end).contains(';')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn texts_of_one_statement() {
-        for (sql, expected) in [
-            ("TRUNCATE t", true),
-            ("DROP TABLE t; \n", true),
-            ("DROP TABLE t; SELECT 1", false),
-            ("DROP TABLE `a;b`", false),
-        ] {
-            assert_eq!(is_one_statement(sql), expected, "{sql}");
-        }
     }
 }

@@ -15,8 +15,7 @@ use super::{Kept, Killable, Target};
 use crate::hooks::{Answer, Attempt, Held, Latch, Question, Request, Verdict};
 use crate::protocol::ok::{Error, status};
 use crate::protocol::session_state::Entry;
-use crate::protocol::shape::Expect;
-use crate::session::{Catch, Caught, End, PreparedChange, Reply, Session};
+use crate::session::{Caught, End, PreparedChange, Reply, Session};
 
 /// `ER_TABLE_NOT_LOCKED`.
 const TABLE_NOT_LOCKED: u16 = 1100;
@@ -108,7 +107,7 @@ impl Session {
     }
 
     /// Has the server tell with its next OK that a transaction ended: an ERR packet, which is the answer, cannot.
-    async fn leave_untold(&mut self) -> Result<(), End> {
+    pub(super) async fn leave_untold(&mut self) -> Result<(), End> {
         if self.untold.iter().any(Entry::is_transaction) {
             self.reopen().await?;
             self.ask(LEAVES_UNTOLD).await?;
@@ -124,9 +123,9 @@ impl Session {
         settings: &Settings,
     ) -> Result<Course, End> {
         let mode = settings.mode();
-        if prepared.is_some_and(|prepared| prepared.schema != settings.schema || prepared.mode != mode) {
+        if prepared.is_some_and(|prepared| !settings.reads_as(prepared)) {
             return Ok(forward(
-                "the session's schema or sql_mode changed since the statement was prepared",
+                "the session's schema, sql_mode or character set changed since the statement was prepared",
             ));
         }
         if !settings.reads_as_utf8(text) {
@@ -332,12 +331,9 @@ impl Session {
 
     /// Forwards the client's own bytes; what ended untold has been reopened.
     pub(super) fn forward_unchanged(&mut self, caught: &Caught) {
-        let executes = matches!(
-            caught.catch,
-            Catch::Execute(_) | Catch::Bystander { prepared: true, .. }
-        );
-        let expect = if executes { Expect::Execute } else { Expect::Query };
-        self.forward(caught.header, Some(expect));
+        let expect = self.expected_at_front();
+        self.note(caught.header);
+        self.forward(caught.header, expect);
     }
 
     pub(super) async fn answer_interrupted(&mut self, caught: &Caught) -> Result<(), End> {

@@ -1,8 +1,10 @@
 //! What a caught command needs: asking the server, holding the client, answering it.
 
 mod bystander;
+mod carrier;
 mod change;
 mod diagnostics;
+pub(crate) mod dynamic;
 mod hold;
 pub(crate) mod kill;
 mod killable;
@@ -19,6 +21,7 @@ pub(crate) use words::Opening;
 use std::pin::pin;
 use std::sync::Arc;
 
+use self::settings::Settings;
 use crate::hooks::Verdict;
 use crate::protocol::ok::Error;
 use crate::protocol::shape::Expect;
@@ -54,6 +57,8 @@ impl Session {
             Catch::Bystander { sql, prepared } => self.stand_by(&caught, sql, *prepared).await,
             Catch::Change(text) => self.change(&caught, text, None).await,
             Catch::Execute(prepared) => self.change(&caught, &prepared.sql, Some(prepared)).await,
+            Catch::Learn(variable) => self.learn(&caught, variable).await,
+            Catch::Carrier(text) => self.carrier(&caught, text).await,
         }
     }
 
@@ -141,19 +146,23 @@ impl Session {
             self.settings().await?.ok()
         };
         self.kept = None;
+        self.leave_untold().await?;
         self.untold.clear();
-        let change = settings.and_then(|settings| {
-            let mode = settings.mode();
-            let verdict = self.shared.hooks.inspect(text, mode);
-            let change = PreparedChange {
-                sql: text.to_owned(),
-                schema: settings.schema,
-                mode,
-            };
-            matches!(verdict, Verdict::Ask(_)).then(|| Arc::new(change))
-        });
-        self.statements.announce(Some(text.as_bytes()), change);
+        let change = settings.and_then(|settings| self.prepared_change(text, settings));
+        self.statements
+            .announce(Some(text.as_bytes()), change.map(Arc::new));
         self.forward(caught.header, Some(Expect::Prepare));
         Ok(())
+    }
+
+    /// What a text is once it is prepared under these settings, if it is a schema change that may be done online.
+    fn prepared_change(&self, text: &str, settings: Settings) -> Option<PreparedChange> {
+        let is_readable = settings.reads_as_utf8(text);
+        let verdict = self.shared.hooks.inspect(text, settings.mode());
+        (is_readable && matches!(verdict, Verdict::Ask(_))).then(|| PreparedChange {
+            sql: text.to_owned(),
+            schema: settings.schema,
+            session: settings.session,
+        })
     }
 }

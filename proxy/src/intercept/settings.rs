@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::hooks::{ClientSession, ReadMode};
-use crate::session::{End, Reply, Row, Session};
+use crate::session::{End, PreparedChange, Reply, Row, Session};
 
 /// The settings of the client's session at this moment.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +44,27 @@ impl Settings {
             "swe7" => false,
             _ => text.is_ascii(),
         }
+    }
+
+    /// Whether a text arrives at the parser as it is when a literal or a variable carries it: servers convert a variable's to the
+    /// connection's character set, and either to one that has no characters of four bytes.
+    pub(super) fn keeps_carried(&self, text: &str) -> bool {
+        let is_short = text.chars().all(|character| character.len_utf8() < 4);
+        text.is_ascii() || is_short && self.session.collation_connection.starts_with("utf8mb4_")
+    }
+
+    /// Whether a statement that was prepared before means now what it meant then.
+    pub(super) fn reads_as(&self, prepared: &PreparedChange) -> bool {
+        let reading = |session: &ClientSession| {
+            let ClientSession {
+                sql_mode,
+                character_set_client,
+                collation_connection,
+                ..
+            } = session.clone();
+            (sql_mode, character_set_client, collation_connection)
+        };
+        prepared.schema == self.schema && reading(&prepared.session) == reading(&self.session)
     }
 
     fn read(row: Row) -> Option<Self> {
@@ -169,5 +190,25 @@ mod tests {
         check("latin1", "ALTER TABLE é", false);
         check("gbk", "ALTER TABLE t", true);
         check("swe7", "ALTER TABLE t", false);
+    }
+
+    #[test]
+    fn which_texts_are_carried_as_they_are() {
+        for (collation, text, expected) in [
+            ("latin1_bin", "ALTER", true),
+            ("latin1_bin", "é", false),
+            ("utf8mb4_bin", "é€", true),
+            ("utf8mb4_bin", "😀", false),
+        ] {
+            let session = ClientSession {
+                collation_connection: collation.to_owned(),
+                ..ClientSession::default()
+            };
+            let settings = Settings {
+                session,
+                ..Settings::default()
+            };
+            assert_eq!(settings.keeps_carried(text), expected, "{collation} {text}");
+        }
     }
 }

@@ -18,13 +18,15 @@ pub(crate) enum Opening {
     Setting,
     /// `KILL`: it may be by an id of the proxy's.
     Kill,
+    /// It carries another statement's text, or stands for one: `PREPARE`, `EXECUTE`.
+    Dynamic,
     /// It may begin or end a transaction, which its last word decides: `BEGIN`, `START`, `COMMIT`, `ROLLBACK`.
     Boundary,
     /// None of these.
     Other,
 }
 
-const OPENINGS: [(&[u8], Opening); 17] = [
+const OPENINGS: [(&[u8], Opening); 19] = [
     (b"ALTER", Opening::Change),
     (b"CREATE", Opening::Change),
     (b"DROP", Opening::Change),
@@ -38,6 +40,8 @@ const OPENINGS: [(&[u8], Opening); 17] = [
     (b"BACKUP", Opening::Locks),
     (b"SET", Opening::Setting),
     (b"KILL", Opening::Kill),
+    (b"PREPARE", Opening::Dynamic),
+    (b"EXECUTE", Opening::Dynamic),
     (b"BEGIN", Opening::Boundary),
     (b"START", Opening::Boundary),
     (b"COMMIT", Opening::Boundary),
@@ -149,6 +153,27 @@ pub(crate) fn only_adds(text: &[u8]) -> bool {
         && !text.windows(6).any(selects)
 }
 
+/// Whether the text begins with `EXECUTE`.
+pub(crate) fn executes(text: &[u8]) -> bool {
+    // Most texts are told by their first byte.
+    let Some(text) = skip_space(text) else {
+        return false;
+    };
+    matches!(text.first(), Some(b'E' | b'e')) && word(text).0.eq_ignore_ascii_case(b"EXECUTE")
+}
+
+/// Whether the text begins with one of these words.
+pub(super) fn starts_with_any(text: &[u8], words: &[&[u8]]) -> bool {
+    let first = skip_space(text).map_or(&[][..], |text| word(text).0);
+    words.iter().any(|word| first.eq_ignore_ascii_case(word))
+}
+
+/// Whether nothing can follow the statement in its text: then it has one answer.
+pub(super) fn is_one_statement(sql: &str) -> bool {
+    let end = |c: char| c == ';' || c == '\0' || c.is_ascii_whitespace();
+    !sql.trim_end_matches(end).contains(';')
+}
+
 /// Splits off the letters, digits and underscores at the front.
 fn word(text: &[u8]) -> (&[u8], &[u8]) {
     let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
@@ -161,7 +186,10 @@ fn skip_space(mut text: &[u8]) -> Option<&[u8]> {
     loop {
         text = match text {
             [b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c, rest @ ..] => rest,
-            [b'#', rest @ ..] | [b'-', b'-', b' ' | b'\t' | b'\n' | b'\r', rest @ ..] => after(rest, b"\n")?,
+            [b'#', rest @ ..] => after(rest, b"\n")?,
+            [b'-', b'-', rest @ ..] if matches!(rest.first(), Some(b' ' | b'\t' | b'\n' | b'\r')) => {
+                after(rest, b"\n")?
+            }
             [b'/', b'*', b'!', rest @ ..] | [b'/', b'*', b'M', b'!', rest @ ..] => {
                 let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
                 rest.get(digits..)?
@@ -209,6 +237,7 @@ mod tests {
         let check = |text: &str, expected| assert_eq!(opening_of_whole(text.as_bytes()), expected, "{text}");
         check("ALTER TABLE t", Opening::Change);
         check(" \n\t/* a */ -- b\n# c\nalter table t", Opening::Change);
+        check("--\nalter table t", Opening::Change);
         check("/*!80000 alter table t add a int */", Opening::Change);
         check("/*!ALTER*/ TABLE t", Opening::Change);
         check("/*M!100000 CREATE INDEX i ON t(a) */", Opening::Change);
@@ -225,6 +254,9 @@ mod tests {
         check("FLUSH TABLES", Opening::Locks);
         check("set autocommit=0", Opening::Setting);
         check("KILL 7", Opening::Kill);
+        check("prepare s FROM 'DO 1'", Opening::Dynamic);
+        check("/* x */ Execute s", Opening::Dynamic);
+        check("executes", Opening::Other);
         check("start transaction with consistent snapshot", Opening::Boundary);
         check("", Opening::Other);
     }
@@ -293,6 +325,18 @@ mod tests {
             "",
         ] {
             check(text, false);
+        }
+    }
+
+    #[test]
+    fn texts_of_one_statement() {
+        for (sql, expected) in [
+            ("TRUNCATE t", true),
+            ("DROP TABLE t; \n", true),
+            ("DROP TABLE t; SELECT 1", false),
+            ("DROP TABLE `a;b`", false),
+        ] {
+            assert_eq!(is_one_statement(sql), expected, "{sql}");
         }
     }
 

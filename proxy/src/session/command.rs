@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::Session;
+use super::names::{Learned, Names};
 use super::statements::{PreparedChange, Statements};
 use crate::gate::Moment;
 use crate::hooks::{ReadMode, Verdict};
@@ -65,8 +66,12 @@ pub(crate) enum Catch {
     Bystander { sql: String, prepared: bool },
     /// The preparation of a text that may change a table.
     Prepare(String),
-    /// The execution of a prepared one.
+    /// The execution of a prepared one, by its id or by its name.
     Execute(Arc<PreparedChange>),
+    /// A text that carries another one in a user variable, which has to be asked for.
+    Learn(String),
+    /// A text that prepares, or executes at once, another one that may change a table.
+    Carrier(String),
     /// `SHOW MIGRATIONS`.
     Migrations,
     /// A kill by an id the proxy told a client.
@@ -91,7 +96,7 @@ pub(crate) struct Suspicion {
 }
 
 /// What is decided about the command at the front.
-enum Decision {
+pub(super) enum Decision {
     More,
     Forward(Option<Expect>),
     Catch(Catch),
@@ -110,23 +115,44 @@ impl Front<'_> {
         self.header.length <= INSPECTED_MAX_BYTES
     }
 
-    /// What the gate has to know of a command that may touch tables: its text, or `Some(None)` where that is not known.
+    /// What a command touches that may touch tables.
     fn touches<'t>(
         &'t self,
         statements: &'t Statements,
+        names: &'t Names,
+        learned: Option<&'t Learned>,
         capabilities: Capabilities,
-    ) -> Option<Option<&'t [u8]>> {
+    ) -> Option<Touched<'t>> {
         match self.code {
-            code::QUERY if !self.is_inspectable() => Some(None),
-            code::QUERY => Some(query::text(self.body, capabilities)),
+            code::QUERY => {
+                let text = query::text(self.body, capabilities).filter(|_| self.is_inspectable());
+                Some(match text.filter(|text| words::executes(text)) {
+                    Some(text) => names.touched(text, learned),
+                    None => Touched {
+                        text,
+                        was_prepared: false,
+                    },
+                })
+            }
             code::STMT_EXECUTE | code::STMT_BULK_EXECUTE => {
                 let id = Reader::new(self.body).u32();
                 let statement = id.and_then(|id| statements.get(id));
-                Some(statement.and_then(|statement| statement.text.as_deref()))
+                Some(Touched {
+                    text: statement.and_then(|statement| statement.text.as_deref()),
+                    was_prepared: true,
+                })
             }
             _ => None,
         }
     }
+}
+
+/// What the gate has to know of a command that may touch tables.
+pub(super) struct Touched<'t> {
+    /// The statement that is executed, if it is known.
+    pub(super) text: Option<&'t [u8]>,
+    /// It was prepared before, so its names may mean another schema's tables.
+    pub(super) was_prepared: bool,
 }
 
 impl Session {
@@ -213,7 +239,10 @@ impl Session {
             Decision::More => Some(Step::More),
             Decision::Catch(catch) => Some(Step::Catch(Caught { header, catch })),
             Decision::Forward(expect) => {
-                if let Some(text) = front.touches(&self.statements, self.capabilities) {
+                let learned = self.learned.as_deref();
+                if let Some(Touched { text, was_prepared }) =
+                    front.touches(&self.statements, &self.names, learned, self.capabilities)
+                {
                     if !self.visitor.passes(text, self.gate_passed) {
                         let text = text.map(<[u8]>::to_vec);
                         return Some(Step::Hold { text });
@@ -222,7 +251,7 @@ impl Session {
                         && let Some(text) = text
                         && let Some(since) = self.reads_too_early(text)
                     {
-                        let text = (front.code == code::QUERY).then(|| text.to_vec());
+                        let text = (!was_prepared).then(|| text.to_vec());
                         let catch = Catch::OldSnapshot(expect, Suspicion { since, text });
                         return Some(Step::Catch(Caught { header, catch }));
                     }
@@ -249,7 +278,11 @@ impl Session {
             code::CHANGE_USER if !front.is_inspectable() => Decision::Forward(Some(Expect::Unknown)),
             code::CHANGE_USER if !front.is_whole => Decision::More,
             code::CHANGE_USER => Decision::Catch(Catch::ChangeUser),
-            code::PROCESS_KILL if self.server.upstream.is_some() => {
+            // Whose number it is, is noted as it is let through.
+            code::STMT_CLOSE | code::PROCESS_KILL if front.body.len() < 4 && !front.is_whole => {
+                Decision::More
+            }
+            code::PROCESS_KILL if self.server.upstream.is_some() && front.is_inspectable() => {
                 if !front.is_whole {
                     return Decision::More;
                 }
@@ -258,7 +291,6 @@ impl Session {
                     Decision::Catch(Catch::Kill(id))
                 })
             }
-            code::STMT_CLOSE if front.body.len() < 4 && !front.is_whole => Decision::More,
             other => Decision::Forward(expected(other)),
         }
     }
@@ -270,10 +302,11 @@ impl Session {
         }
         let text = query::text(front.body, self.capabilities);
         if !front.is_whole {
-            // A text that is surely nothing of ours passes as it arrives, unless what it names matters: at a gate, or to a
-            // session that may have a snapshot.
+            // A text that is surely nothing of ours passes as it arrives, unless what it says matters: at a gate, or to a
+            // session that may have a snapshot, or that has statements it may prepare anew.
             let is_other = text.and_then(words::opening) == Some(Opening::Other);
-            return if is_other && self.shared.gate.is_idle() && self.snapshot.is_none() {
+            let is_free = self.shared.gate.is_idle() && self.snapshot.is_none() && self.names.is_empty();
+            return if is_other && is_free {
                 FORWARD
             } else {
                 Decision::More
@@ -304,6 +337,7 @@ impl Session {
                     return Decision::Catch(Catch::Kill(id));
                 }
             }
+            Opening::Dynamic => return self.judge_dynamic(text),
             Opening::Kill | Opening::Locks | Opening::Setting | Opening::Boundary | Opening::Other => {}
         }
         FORWARD
@@ -375,7 +409,7 @@ impl Session {
     }
 
     /// A statement of the server's that may have to wait for a schema change under way.
-    fn bystander(&self, text: &[u8], prepared: bool) -> Option<Catch> {
+    pub(super) fn bystander(&self, text: &[u8], prepared: bool) -> Option<Catch> {
         let text = str::from_utf8(text).ok()?;
         self.shared.hooks.may_concern(text).then(|| Catch::Bystander {
             sql: text.to_owned(),
@@ -385,35 +419,17 @@ impl Session {
 
     /// The text, if the hooks may want it in any mode the session could be reading it in. Which one it is costs a
     /// question to the server, so it is asked for these only.
-    fn candidate(&self, text: &[u8]) -> Option<String> {
+    pub(super) fn candidate(&self, text: &[u8]) -> Option<String> {
         let text = str::from_utf8(text).ok().or_else(|| {
             tracing::info!("left to the server, because the statement is not valid UTF-8");
             None
         })?;
-        let quotes: &[bool] = if text.contains('"') {
-            &[false, true]
-        } else {
-            &[false]
-        };
-        let escapes: &[bool] = if text.contains('\\') {
-            &[false, true]
-        } else {
-            &[false]
-        };
         let mut reason = None;
-        for &ansi_quotes in quotes {
-            for &no_backslash_escapes in escapes {
-                match self.shared.hooks.inspect(
-                    text,
-                    ReadMode {
-                        ansi_quotes,
-                        no_backslash_escapes,
-                    },
-                ) {
-                    Verdict::Ask(_) => return Some(text.to_owned()),
-                    Verdict::Native { reason: found } => reason = Some(found),
-                    Verdict::Unrelated => {}
-                }
+        for mode in ReadMode::of_text(text) {
+            match self.shared.hooks.inspect(text, mode) {
+                Verdict::Ask(_) => return Some(text.to_owned()),
+                Verdict::Native { reason: found } => reason = Some(found),
+                Verdict::Unrelated => {}
             }
         }
         if let Some(reason) = reason {
@@ -442,15 +458,20 @@ impl Session {
             code::PROCESS_KILL => found = Reader::new(body).u32(),
             code::QUERY => {
                 self.kept = None;
-                if header.length <= INSPECTED_MAX_BYTES
-                    && let Some(text) = query::text(body, self.capabilities)
-                {
-                    match words::opening_of_whole(text) {
+                let text = query::text(body, self.capabilities);
+                if let Some(text) = text.filter(|_| header.length <= INSPECTED_MAX_BYTES) {
+                    let opening = words::opening_of_whole(text);
+                    match opening {
                         Opening::Locks => self.locks = locks::change(text).unwrap_or(self.locks),
                         Opening::Setting => self.tracked |= tracking::is_asked_for(text),
                         Opening::Kill => found = kill::target(text),
                         _ => {}
                     }
+                    if opening == Opening::Dynamic || !self.names.is_empty() {
+                        self.names.sent(text, self.learned.as_deref());
+                    }
+                } else {
+                    self.names.clear();
                 }
             }
             code::STMT_PREPARE => {
@@ -460,6 +481,11 @@ impl Session {
             }
             code::STMT_EXECUTE | code::STMT_BULK_EXECUTE => {
                 self.kept = None;
+                if !self.names.is_empty() {
+                    let statement = Reader::new(body).u32().and_then(|id| self.statements.get(id));
+                    self.names
+                        .executed(statement.and_then(|statement| statement.text.as_deref()));
+                }
                 let flags = body.get(4).copied().unwrap_or_default();
                 self.cursors |=
                     !self.server.is_mariadb && *code == code::STMT_EXECUTE && flags & code::CURSOR != 0;
@@ -475,6 +501,7 @@ impl Session {
                 self.tracked = false;
                 self.cursors = false;
                 self.statements.clear();
+                self.names.clear();
             }
             _ => {}
         }
@@ -490,6 +517,7 @@ impl Session {
     /// Lets the command at the front through, and announces its reply.
     pub(crate) fn forward(&mut self, header: Header, expect: Option<Expect>) {
         self.gate_passed = false;
+        self.learned = None;
         if let Some(expect) = expect {
             self.tracker.expect(expect);
         }
@@ -503,6 +531,11 @@ impl Session {
         };
     }
 
+    /// What the server answers the command at the front with.
+    pub(crate) fn expected_at_front(&self) -> Option<Expect> {
+        expected(*self.wire.up.undecided().get(HEADER_BYTES)?)
+    }
+
     /// The command at the front, with what came behind it.
     pub(crate) fn front_mut(&mut self) -> &mut [u8] {
         self.wire.up.undecided_mut()
@@ -511,6 +544,7 @@ impl Session {
     /// Takes the command at the front away: it has been answered.
     pub(crate) fn consume(&mut self, header: Header) {
         self.gate_passed = false;
+        self.learned = None;
         self.wire.up.discard(HEADER_BYTES + header.length);
     }
 }

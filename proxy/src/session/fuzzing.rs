@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use super::command::Step;
 use super::handshake::LoggedIn;
+use super::names::Learned;
 use super::side::ReplyReader;
 use super::wire::{Pipe, Wire};
 use super::{Catch, Caught, Entered, Session, Shared};
 use crate::config::Upstream;
 use crate::gate::Gate;
 use crate::hooks::{Answer, Attempt, Grid, Held, Hooks, Question, ReadMode, Request, Verdict};
+use crate::intercept::dynamic::Dynamic;
 use crate::protocol::capabilities::{Capabilities, PROTOCOL_41};
 use crate::protocol::greeting::Greeting;
 use crate::protocol::shape::Expect;
@@ -148,13 +150,33 @@ impl Offline {
         self.caught.push(format!("{:?}", caught.catch));
         let header = caught.header;
         match caught.catch {
-            Catch::Change(_) | Catch::Bystander { prepared: false, .. } => {
+            Catch::Change(_) | Catch::Bystander { .. } | Catch::Execute(_) => {
+                let expect = session.expected_at_front();
                 session.note(header);
-                session.forward(header, Some(Expect::Query));
+                session.forward(header, expect);
             }
-            Catch::Execute(_) | Catch::Bystander { prepared: true, .. } => {
-                session.note(header);
-                session.forward(header, Some(Expect::Execute));
+            Catch::Learn(variable) => {
+                let text = match variable.len() % 3 {
+                    0 => Some("ALTER TABLE t ADD a INT".to_owned()),
+                    1 => Some("SELECT id FROM t".to_owned()),
+                    _ => None,
+                };
+                session.learned = Some(Box::new(Learned(text)));
+            }
+            Catch::Carrier(text) => {
+                session.names.sent(text.as_bytes(), session.learned.as_deref());
+                if let Some(Dynamic::Prepare { name, source }) =
+                    Dynamic::parse(text.as_bytes(), ReadMode::default())
+                {
+                    let learned = session.learned.as_deref();
+                    let sql = source.text(learned.and_then(|Learned(text)| text.as_deref()));
+                    let change = PreparedChange {
+                        sql: sql.unwrap_or_default().to_owned(),
+                        ..PreparedChange::default()
+                    };
+                    session.names.put_change(name, change);
+                }
+                session.consume(header);
             }
             Catch::Prepare(text) => {
                 let change = Some(Arc::new(PreparedChange {
@@ -188,10 +210,13 @@ impl Offline {
             tracked,
             cursors,
             snapshot,
+            names,
+            learned,
             ..
         } = &self.session;
         format!(
-            "{:?} {:?} {tracker:?} {phase:?} {statements:?} {locks} {tracked} {cursors} {snapshot:?} {:?}",
+            "{:?} {:?} {tracker:?} {phase:?} {statements:?} {locks} {tracked} {cursors} {snapshot:?} {names:?} \
+             {learned:?} {:?}",
             wire.up.undecided().len(),
             wire.up.approved_bytes(),
             self.caught

@@ -6,9 +6,11 @@
 
 mod auth;
 mod command;
+mod dynamic;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod handshake;
+mod names;
 mod origin;
 mod placed;
 mod relay;
@@ -28,6 +30,8 @@ use tokio::time::timeout;
 use crate::intercept::Target;
 use command::Phase;
 pub(crate) use command::{Catch, Caught, Suspicion};
+pub(crate) use names::Learned;
+use names::Names;
 pub(crate) use side::{Reply, Row};
 use snapshot::Snapshot;
 use stall::Stall;
@@ -151,6 +155,10 @@ pub(crate) struct Session {
     pub(crate) tracker: ReplyTracker,
     phase: Phase,
     pub(crate) statements: Statements,
+    /// The statements that were prepared by name.
+    pub(crate) names: Names,
+    /// What the variable holds that the command at the front names, once it was asked for.
+    pub(crate) learned: Option<Box<Learned>>,
     /// Locks are held that outlive their statement.
     pub(crate) locks: bool,
     /// The client asked to be told of what the proxy's own statements do.
@@ -304,6 +312,8 @@ impl Session {
             tracker: ReplyTracker::new(capabilities, status),
             phase,
             statements: Statements::default(),
+            names: Names::default(),
+            learned: None,
             locks: false,
             tracked: false,
             cursors: false,

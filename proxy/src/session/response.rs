@@ -23,6 +23,13 @@ impl Session {
         self.consume(caught.header);
     }
 
+    /// Answers with what the server said to the client's own statement: all that was untold is in it.
+    pub(crate) fn answer_as_told(&mut self, caught: &Caught, sequence: u8, payload: &[u8]) {
+        self.untold.clear();
+        self.wire.down.send(sequence, payload);
+        self.consume(caught.header);
+    }
+
     /// Answers with an OK packet.
     pub(crate) fn answer_ok(
         &mut self,

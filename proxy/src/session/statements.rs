@@ -5,21 +5,21 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::hooks::ReadMode;
+use crate::hooks::ClientSession;
 use crate::protocol::command::LAST_STATEMENT;
 
 /// A longer text is not kept; the statement then counts as unknown.
-const TEXT_MAX_BYTES: usize = 16 << 10;
+pub(super) const TEXT_MAX_BYTES: usize = 16 << 10;
 /// All texts of a session.
-const TEXTS_MAX_BYTES: usize = 1 << 20;
+pub(super) const TEXTS_MAX_BYTES: usize = 1 << 20;
 
 /// A prepared schema change that may be done online.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PreparedChange {
     pub(crate) sql: String,
-    /// The default schema and the reading mode at the time: they are part of what was prepared.
+    /// The default schema and the settings at the time: they are part of what was prepared.
     pub(crate) schema: Option<String>,
-    pub(crate) mode: ReadMode,
+    pub(crate) session: ClientSession,
 }
 
 /// One prepared statement.

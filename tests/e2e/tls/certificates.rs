@@ -191,7 +191,11 @@ async fn unusable_files() -> Result<()> {
         );
         Ok(())
     };
-    check(&["--tls-ca", "/nowhere"], "--tls-ca /nowhere").await?;
+    check(
+        &["--tls-ca", "/nowhere"],
+        "the file of --tls-ca or ssl_ca, /nowhere",
+    )
+    .await?;
     check(&["--tls-ca", &text], "no certificate in PEM form").await?;
     check(&["--tls-ca", &key], "no certificate in PEM form").await?;
     check(

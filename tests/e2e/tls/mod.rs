@@ -119,9 +119,9 @@ impl Login {
             .context("the client hangs")??;
         let text = |bytes: &[u8]| {
             let text = String::from_utf8_lossy(bytes);
-            let lines = text
-                .lines()
-                .filter(|line| !line.contains("[Warning] Using a password"));
+            let of_the_client = ["[Warning] Using a password", "WARNING: no verification of server"];
+            let is_answer = |line: &&str| !of_the_client.iter().any(|warning| line.contains(warning));
+            let lines = text.lines().filter(is_answer);
             lines.collect::<Vec<_>>().join("\n")
         };
         Ok(if status.success() {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use tokio::process::Command;
 
 /// Where the program is; quick when it has been provided before.
-pub(super) async fn provide(tool: &str) -> Result<PathBuf> {
+pub(crate) async fn provide(tool: &str) -> Result<PathBuf> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/provide-tools");
     let output = Command::new(&script)
         .arg(tool)

@@ -2,29 +2,35 @@
 
 use std::process::Stdio;
 
+use alterego_testkit::Server;
 use anyhow::{Context, Result, ensure};
-use tokio::process::Command;
+use mysql_async::prelude::Queryable;
+use tokio::process::{Child, Command};
 
-use super::tools;
+use crate::tools;
 
 /// The schema of its tables.
-pub(super) const SCHEMA: &str = "sbtest";
+pub(crate) const SCHEMA: &str = "sbtest";
 /// The account it uses.
-pub(super) const ACCOUNT: (&str, &str) = ("sysbench", "sysbench");
+pub(crate) const ACCOUNT: (&str, &str) = ("sysbench", "sysbench");
 
 /// What one run of sysbench found.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Found {
-    pub(super) queries: u64,
-    pub(super) queries_per_second: f64,
-    pub(super) p95_milliseconds: f64,
-    pub(super) p99_milliseconds: f64,
+pub(crate) struct Found {
+    pub(crate) queries: u64,
+    pub(crate) queries_per_second: f64,
+    pub(crate) p95_milliseconds: f64,
+    pub(crate) p99_milliseconds: f64,
 }
 
-/// Fills the table that all runs read.
-pub(super) async fn prepare(port: u16, rows: u64) -> Result<()> {
+/// Makes the account and the table that all runs use.
+pub(crate) async fn prepare(server: &Server, rows: u64) -> Result<()> {
+    let (user, password) = ACCOUNT;
+    let mut root = server.root().await?;
+    root.query_drop(format!("CREATE DATABASE {SCHEMA}")).await?;
+    server.create_user(user, password, None, &["ALL ON *.*"]).await?;
     sysbench(
-        port,
+        server.port(),
         "oltp_point_select",
         &[format!("--table-size={rows}")],
         "prepare",
@@ -34,7 +40,7 @@ pub(super) async fn prepare(port: u16, rows: u64) -> Result<()> {
 }
 
 /// Runs `test` for some seconds.
-pub(super) async fn run(port: u16, test: &str, rows: u64, threads: u32, seconds: u64) -> Result<Found> {
+pub(crate) async fn run(port: u16, test: &str, rows: u64, threads: u32, seconds: u64) -> Result<Found> {
     let arguments = [
         format!("--table-size={rows}"),
         format!("--threads={threads}"),
@@ -45,9 +51,32 @@ pub(super) async fn run(port: u16, test: &str, rows: u64, threads: u32, seconds:
     parse(&said).with_context(|| format!("sysbench said something else than figures:\n{said}"))
 }
 
+/// Begins to run `test`, until the child is dropped. It ends by itself at the first error that is no deadlock.
+pub(crate) async fn begin(port: u16, test: &str, rows: u64, threads: u32) -> Result<Child> {
+    let arguments = [
+        format!("--table-size={rows}"),
+        format!("--threads={threads}"),
+        "--time=0".to_owned(),
+    ];
+    let mut command = command(port, test, &arguments, "run").await?;
+    Ok(command.stdout(Stdio::null()).stderr(Stdio::inherit()).spawn()?)
+}
+
 async fn sysbench(port: u16, test: &str, arguments: &[String], action: &str) -> Result<String> {
+    let output = command(port, test, arguments, action).await?.output().await?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.success(),
+        "sysbench {test} {action} failed: {said}{errors}"
+    );
+    Ok(said)
+}
+
+async fn command(port: u16, test: &str, arguments: &[String], action: &str) -> Result<Command> {
     let (user, password) = ACCOUNT;
-    let output = Command::new(tools::provide("sysbench").await?)
+    let mut command = Command::new(tools::provide("sysbench").await?);
+    command
         .args([
             test,
             "--db-driver=mysql",
@@ -62,16 +91,8 @@ async fn sysbench(port: u16, test: &str, arguments: &[String], action: &str) -> 
         .args(arguments)
         .arg(action)
         .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output()
-        .await?;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    ensure!(
-        output.status.success(),
-        "sysbench {test} {action} failed: {said}{errors}"
-    );
-    Ok(said)
+        .kill_on_drop(true);
+    Ok(command)
 }
 
 fn parse(said: &str) -> Option<Found> {
