@@ -96,6 +96,8 @@ failpoints! {
     Drained = "drained",
     /// The ghost of a table with triggers is in the table's schema (MySQL).
     GhostMoved = "ghost_moved",
+    /// A trigger of the table has its stand-in on the ghost (MySQL).
+    StandInMade = "stand_in_made",
     /// The triggers of the table have their stand-ins on the ghost (MySQL).
     StandInsMade = "stand_ins_made",
     /// RENAME comes next; on MariaDB it waits for the locks.
@@ -108,6 +110,8 @@ failpoints! {
     TriggerDropped = "trigger_dropped",
     /// A trigger is on the new table, and its stand-in, too (MySQL).
     TriggerCreated = "trigger_created",
+    /// A trigger is on the new table, and its stand-in is gone (MySQL).
+    StandInDropped = "stand_in_dropped",
     /// The new table has its triggers and nothing else, and the replaced one is still in its schema (MySQL).
     TriggersHandedOver = "triggers_handed_over",
     /// The replaced table of one with triggers is where replaced tables are (MySQL).

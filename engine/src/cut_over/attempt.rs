@@ -7,11 +7,12 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tokio::time::Instant as Deadline;
 
+use super::handover::Standing;
 use super::request::Request;
 use super::sessions::{self, Sessions};
 use super::{
-    ClosedGate, Context, Outcome, WatchedGate, Where, auto_increment, handover, look, refused, rename_sql,
-    rivals,
+    ClosedGate, Context, Known, Outcome, WatchedGate, Where, auto_increment, handover, look, refused,
+    rename_sql, rivals,
 };
 use crate::binlog::OWN_COMMENT;
 use crate::failpoint::{self, Failpoint};
@@ -24,8 +25,8 @@ use crate::{Error, Flavor, Ident, Result, TableName, names};
 const BETWEEN_PROOFS: Duration = Duration::from_millis(1);
 /// Attempts to reach a server that has to be asked what became of the RENAME.
 const MAX_QUESTIONS: u32 = 20;
-/// What is left of a swap once it has happened takes milliseconds a step.
-const LONGEST_HANDOVER: Duration = Duration::from_secs(10);
+/// What is left of a swap once it has happened takes milliseconds a step, and what is not done by then can be done later.
+const LONGEST_HANDOVER: Duration = Duration::from_secs(2);
 
 /// One attempt, its sessions open.
 pub(super) struct Attempt<'a> {
@@ -33,8 +34,6 @@ pub(super) struct Attempt<'a> {
     sessions: Sessions,
     /// The source, and what is locked with it.
     tables: &'a [TableName],
-    /// The source's triggers, as they are recorded.
-    pub(super) triggers: Vec<Trigger>,
     /// The drain was refused by the data: its error is the client's answer.
     refused_by_data: bool,
     /// The tables are to be swapped: on MariaDB there is a sentry, which has to be locked, too.
@@ -59,7 +58,6 @@ impl<'a> Attempt<'a> {
             context,
             sessions,
             tables,
-            triggers: Vec::new(),
             refused_by_data: false,
             swaps: true,
         })
@@ -70,7 +68,12 @@ impl<'a> Attempt<'a> {
     }
 
     /// The attempt. The follower is at rest before the gate closes, so that the application does not wait for it.
-    pub(super) async fn run(mut self, gate: &dyn WatchedGate, attempts: u32) -> Result<Outcome> {
+    pub(super) async fn run(
+        mut self,
+        gate: &dyn WatchedGate,
+        attempts: u32,
+        known: Known,
+    ) -> Result<Outcome> {
         let context = self.context;
         let mut paused = Paused(Some(context));
         context.follower.pause().await?;
@@ -81,22 +84,28 @@ impl<'a> Attempt<'a> {
         tracing::debug!(table = %context.plan.source_name(), "the gate is closed");
         failpoint::hit(Failpoint::GateClosed);
         let deadline = Deadline::from_std(began + context.budget);
-        let triggers = std::mem::take(&mut self.triggers);
         let swapped = match &gate {
-            Some(gate) => self.swap_by(deadline, gate.as_ref(), attempts, &triggers).await,
+            Some(gate) => self.swap_by(deadline, gate.as_ref(), attempts, &known).await,
             None => Err(Error::fatal("the gate is not closed")),
         };
-        // Only a swap that was interrupted may have left something to do.
-        let left = swapped.is_err().then_some(triggers);
+        let mut opened = None;
+        let mut lock = None;
         let settled = match swapped {
-            Ok(()) => Ok(None),
+            Ok(()) => {
+                lock = Some(self.sessions.lock);
+                Ok(None)
+            }
             Err(why) => {
                 let ids = self.sessions.ids();
                 let refused_by_data = self.refused_by_data;
                 // A statement given up at the deadline may have left its reply unread on any of these connections, and
                 // the next one on it would take that for its own. So none of them is used again.
                 drop(self.sessions);
-                let settled = what_happened(context, &ids, why, || drop(gate.take())).await;
+                let open = || {
+                    drop(gate.take());
+                    opened = Some(began.elapsed());
+                };
+                let settled = what_happened(context, &ids, why, open).await;
                 settled.map_err(|error| if refused_by_data { error } else { refused(error) })
             }
         };
@@ -104,10 +113,11 @@ impl<'a> Attempt<'a> {
             context.gate.swapped(context.plan.source_name());
         }
         drop(gate);
-        let held = began.elapsed();
+        let held = opened.unwrap_or_else(|| began.elapsed());
         match settled {
             Ok(None) => {
                 paused.0 = None;
+                let left = left_of(context, lock, known.triggers).await;
                 Ok(Outcome::Swapped { held, left })
             }
             Ok(Some(why)) => Ok(Outcome::Missed { held, why }),
@@ -175,14 +185,14 @@ impl<'a> Attempt<'a> {
         deadline: Deadline,
         gate: &dyn ClosedGate,
         attempts: u32,
-        triggers: &[Trigger],
+        known: &Known,
     ) -> Result<()> {
         match tokio::time::timeout_at(deadline, self.lock_and_drain(gate, attempts)).await {
             Ok(done) => done?,
             Err(_) => return Err(over_budget("the locks and the drain")),
         }
         match self.context.upstream.flavor() {
-            Flavor::MySql if !triggers.is_empty() => self.hand_over(deadline, triggers).await?,
+            Flavor::MySql if !known.triggers.is_empty() => self.hand_over(deadline, known).await?,
             Flavor::MySql => self.rename_here(deadline).await?,
             Flavor::MariaDb => self.rename_there(deadline).await?,
         }
@@ -221,25 +231,30 @@ impl<'a> Attempt<'a> {
         prove_locked(lock, source).await
     }
 
-    /// MySQL, for a table with triggers: the session that holds the locks takes all steps.
-    async fn hand_over(&mut self, deadline: Deadline, triggers: &[Trigger]) -> Result<()> {
-        let source = self.context.plan.source_name();
+    /// MySQL, for a table with triggers: the session that holds the locks takes all steps but the last, which needs none.
+    async fn hand_over(&mut self, deadline: Deadline, known: &Known) -> Result<()> {
+        let Context { plan, budget, .. } = self.context;
+        let (source, triggers) = (plan.source_name(), known.triggers.as_slice());
         let lock = &mut self.sessions.lock;
-        // Once begun it is brought to its end: what is stopped in the middle takes longer than what is left.
         // A request that insists is granted late, so little must be enough.
-        if Deadline::now() + self.context.budget / 5 > deadline {
+        if Deadline::now() + *budget / 5 > deadline {
             return Err(over_budget("the locks and the drain"));
         }
-        handover::still_are(lock, source, triggers).await?;
+        handover::still_are(lock, source, &known.description).await?;
+        // Somebody may hold up every change of a definition. Until the tables are swapped all can be taken back; but that
+        // takes as long as the steps do, so these have a time of their own.
+        match tokio::time::timeout_at(deadline + *budget, handover::swap(lock, source, triggers)).await {
+            Ok(done) => done?,
+            Err(_) => return Err(over_budget("the swap")),
+        }
+        let standing = Standing::just_swapped(source, triggers);
         let handed_over = async {
-            handover::swap(lock, source, triggers).await?;
-            handover::hand_over(lock, source, triggers).await?;
-            lock.query_drop("UNLOCK TABLES").await?;
-            handover::move_last(lock, source).await
+            handover::hand_over(lock, source, triggers, standing).await?;
+            Ok(lock.query_drop("UNLOCK TABLES").await?)
         };
         match tokio::time::timeout(LONGEST_HANDOVER, handed_over).await {
             Ok(done) => done,
-            Err(_) => Err(over_budget("the swap")),
+            Err(_) => Err(over_budget("the triggers")),
         }
     }
 
@@ -294,6 +309,22 @@ impl<'a> Attempt<'a> {
         failpoint::hit(Failpoint::Renamed);
         Ok(())
     }
+}
+
+/// The last step for a table with triggers, with the gate open again. Its triggers, if something of the swap is left to do:
+/// it was interrupted, or this step fails.
+async fn left_of(context: &Context, lock: Option<Conn>, triggers: Vec<Trigger>) -> Option<Vec<Trigger>> {
+    if context.upstream.flavor() == Flavor::MariaDb {
+        return None;
+    }
+    let Some(mut lock) = lock else {
+        return Some(triggers);
+    };
+    if triggers.is_empty() {
+        return None;
+    }
+    let moved = handover::move_last(&mut lock, context.plan.source_name()).await;
+    moved.is_err().then_some(triggers)
 }
 
 /// Ends the attempt's sessions, then looks. `None`: it is swapped after all; `Some`: it is not, and why. In that case the

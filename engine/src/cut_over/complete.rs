@@ -8,6 +8,7 @@ use std::time::Duration;
 use mysql_async::prelude::Queryable;
 use tokio::time::timeout;
 
+use super::handover::Standing;
 use super::request::Request;
 use super::{Patience, TrafficGate, Where, handover, look, quiet, sessions};
 use crate::session::Upstream;
@@ -15,8 +16,8 @@ use crate::table::Table;
 use crate::triggers::{self, Trigger};
 use crate::{Error, Result, TableName, names};
 
-/// The steps that are left take milliseconds each.
-const LONGEST_REST: Duration = Duration::from_secs(20);
+/// The steps that are left take milliseconds each; what is not done by then is the next attempt's.
+const LONGEST_REST: Duration = Duration::from_secs(2);
 const BETWEEN_CHECKS: Duration = Duration::from_millis(50);
 
 /// What a swap was interrupted at.
@@ -105,7 +106,10 @@ impl Rest<'_> {
             timeout(self.budget, taken)
                 .await
                 .map_err(|_| late("the locks"))??;
-            let handed_over = handover::hand_over(&mut lock, self.source, triggers);
+            let handed_over = async {
+                let standing = Standing::found(&mut lock, self.source).await?;
+                handover::hand_over(&mut lock, self.source, triggers, standing).await
+            };
             timeout(LONGEST_REST, handed_over)
                 .await
                 .map_err(|_| late("the triggers"))??;

@@ -26,25 +26,30 @@ use mysql_async::prelude::Queryable;
 
 use crate::binlog::OWN_COMMENT;
 use crate::failpoint::{self, Failpoint};
-use crate::triggers::{self, Trigger};
+use crate::triggers::{self, Creator, Description, Trigger};
 use crate::{Error, Ident, Result, TableName, names};
 
-/// Steps 1 to 3, on the session that has the locks.
+/// Steps 1 to 3, on the session that has the locks. What is stopped here can be taken back.
 ///
 /// # Errors
-/// Those of the statements. What was done then is seen by looking.
+/// Those of the statements. What was done then is seen by looking, and the session is not to be used any more.
 pub(super) async fn swap(conn: &mut Conn, source: &TableName, triggers: &[Trigger]) -> Result<()> {
     let (ghost, next, last) = (names::ghost(source), names::next(source), names::last(source));
     rename(conn, &[(&ghost, &next)]).await?;
     failpoint::hit(Failpoint::GhostMoved);
+    let mut creator = Creator::begin(conn).await?;
     for (nth, trigger) in triggers.iter().enumerate() {
         let stand_in = names::stand_in(source, nth);
-        trigger.create_stand_in(conn, &stand_in, &next, source).await?;
+        creator.create_stand_in(trigger, &stand_in, &next, source).await?;
+        failpoint::hit(Failpoint::StandInMade);
     }
+    creator.end().await?;
     failpoint::hit(Failpoint::StandInsMade);
+    tracing::debug!(table = %source, "the ghost has its stand-ins");
     failpoint::hit(Failpoint::RenameDue);
     rename(conn, &[(source, &last), (&next, source)]).await?;
     failpoint::hit(Failpoint::Renamed);
+    tracing::debug!(table = %source, "the tables are swapped");
     Ok(())
 }
 
@@ -62,32 +67,68 @@ pub async fn undo(conn: &mut Conn, source: &TableName) -> Result<()> {
     Ok(())
 }
 
+/// Where step 4 stands: the triggers on the new table, and on the replaced one.
+pub(super) struct Standing {
+    here: Vec<Ident>,
+    there: Vec<Ident>,
+}
+
+impl Standing {
+    /// As step 3 leaves it.
+    pub(super) fn just_swapped(source: &TableName, triggers: &[Trigger]) -> Self {
+        let numbers = 0..triggers.len();
+        Self {
+            here: numbers.map(|nth| names::stand_in(source, nth)).collect(),
+            there: triggers.iter().map(|trigger| trigger.name.clone()).collect(),
+        }
+    }
+
+    /// As whoever was interrupted has left it, and others since.
+    pub(super) async fn found(conn: &mut Conn, source: &TableName) -> Result<Self> {
+        Ok(Self {
+            here: triggers::names_on(conn, source).await?,
+            there: triggers::names_on(conn, &names::last(source)).await?,
+        })
+    }
+}
+
 /// Step 4, from wherever it stands, on a session that has both tables locked.
 ///
 /// # Errors
-/// Those of the statements.
-pub(super) async fn hand_over(conn: &mut Conn, source: &TableName, triggers: &[Trigger]) -> Result<()> {
-    let last = names::last(source);
-    let (here, there) = (
-        triggers::names_on(conn, source).await?,
-        triggers::names_on(conn, &last).await?,
-    );
+/// Those of the statements. The session is not to be used any more then.
+pub(super) async fn hand_over(
+    conn: &mut Conn,
+    source: &TableName,
+    triggers: &[Trigger],
+    standing: Standing,
+) -> Result<()> {
+    let mut creator = Creator::begin(conn).await?;
+    let schema = &source.schema;
     for (nth, trigger) in triggers.iter().enumerate() {
         let stand_in = names::stand_in(source, nth);
         // It goes last. So without one the trigger has been there, and whoever dropped it since meant to.
-        if !here.contains(&stand_in) {
+        if !standing.here.contains(&stand_in) {
             continue;
         }
-        if !here.contains(&trigger.name) {
-            move_over(conn, source, trigger, &stand_in, &there).await?;
+        if !standing.here.contains(&trigger.name) {
+            if standing.there.contains(&trigger.name) {
+                creator.drop(trigger, schema, &trigger.name).await?;
+            }
+            failpoint::hit(Failpoint::TriggerDropped);
+            creator.create(trigger, source, Some(&stand_in)).await?;
+            failpoint::hit(Failpoint::TriggerCreated);
         }
-        triggers::drop(conn, &source.schema, &stand_in).await?;
+        creator.drop(trigger, schema, &stand_in).await?;
+        failpoint::hit(Failpoint::StandInDropped);
     }
-    // What was created on it since belongs to no table that anybody uses.
-    for stray in triggers::names_on(conn, &last).await? {
-        triggers::drop(conn, &last.schema, &stray).await?;
+    creator.end().await?;
+    // What was created on the replaced table since belongs to no table that anybody uses.
+    let is_known = |name: &Ident| triggers.iter().any(|trigger| trigger.name == *name);
+    for stray in standing.there.iter().filter(|name| !is_known(name)) {
+        triggers::drop(conn, schema, stray).await?;
     }
     failpoint::hit(Failpoint::TriggersHandedOver);
+    tracing::debug!(table = %source, "the triggers have followed");
     Ok(())
 }
 
@@ -101,22 +142,6 @@ pub(super) async fn move_last(conn: &mut Conn, source: &TableName) -> Result<()>
     Ok(())
 }
 
-async fn move_over(
-    conn: &mut Conn,
-    source: &TableName,
-    trigger: &Trigger,
-    stand_in: &Ident,
-    there: &[Ident],
-) -> Result<()> {
-    if there.contains(&trigger.name) {
-        triggers::drop(conn, &source.schema, &trigger.name).await?;
-    }
-    failpoint::hit(Failpoint::TriggerDropped);
-    trigger.create(conn, source, Some(stand_in)).await?;
-    failpoint::hit(Failpoint::TriggerCreated);
-    Ok(())
-}
-
 async fn rename(conn: &mut Conn, moves: &[(&TableName, &TableName)]) -> Result<()> {
     let moves: Vec<String> = moves.iter().map(|(from, to)| format!("{from} TO {to}")).collect();
     let sql = format!("RENAME TABLE {} {OWN_COMMENT}", moves.join(", "));
@@ -127,12 +152,11 @@ async fn rename(conn: &mut Conn, moves: &[(&TableName, &TableName)]) -> Result<(
 ///
 /// # Errors
 /// [`Error::Transient`] if it has others: the next attempt writes those down.
-pub(super) async fn still_are(conn: &mut Conn, source: &TableName, known: &[Trigger]) -> Result<()> {
-    match triggers::load(conn, source).await {
-        Ok(now) if now == known => Ok(()),
-        Ok(_) | Err(Error::Refused(_) | Error::Answer(_)) => Err(Error::Transient(
-            mysql_async::Error::Other("the table's triggers have been changed".into()),
-        )),
-        Err(other) => Err(other),
+pub(super) async fn still_are(conn: &mut Conn, source: &TableName, known: &Description) -> Result<()> {
+    match triggers::describe(conn, source).await? {
+        now if now == *known => Ok(()),
+        _ => Err(Error::Transient(mysql_async::Error::Other(
+            "the table's triggers have been changed".into(),
+        ))),
     }
 }

@@ -53,7 +53,7 @@ use crate::follower::Follower;
 use crate::old_table::drop_table;
 use crate::plan::Plan;
 use crate::session::Upstream;
-use crate::triggers::{self, Trigger};
+use crate::triggers::{self, Description, Trigger};
 use crate::verify::{Verified, interrupted};
 use crate::{Error, Flavor, Result, TableName, names, slowpoint};
 
@@ -128,6 +128,13 @@ enum Outcome {
     },
 }
 
+/// The source's triggers as they are before an attempt.
+#[derive(Debug, Default)]
+struct Known {
+    triggers: Vec<Trigger>,
+    description: Description,
+}
+
 /// Puts the ghost into the source's place, in as many attempts as it takes. After success the follower stays paused: what
 /// it followed is gone.
 ///
@@ -147,7 +154,7 @@ pub async fn swap(context: &Context, verified: Verified) -> Result<Swapped> {
             Ok(Outcome::Swapped { held, left }) => {
                 context.held_for(held);
                 drop(gate);
-                if let Some(triggers) = left.filter(|_| context.upstream.flavor() == Flavor::MySql) {
+                if let Some(triggers) = left {
                     context.rest().complete(&triggers).await?;
                 }
                 return Ok(Swapped { held, attempts });
@@ -256,27 +263,32 @@ impl Context {
             }
             other => other.map_err(refused)?,
         }
-        attempt.triggers = self.rehearsed(attempt.control()).await?;
+        let known = self.rehearsed(attempt.control()).await?;
         failpoint::hit(Failpoint::RoomMade);
         self.recorder
-            .cutting_over(&triggers::write(&attempt.triggers))
+            .cutting_over(&triggers::write(&known.triggers))
             .await?;
         failpoint::hit(Failpoint::CutOverRecorded);
-        attempt.run(gate, attempts).await
+        attempt.run(gate, attempts, known).await
     }
 
     /// The source's triggers, which can be created on the ghost.
-    async fn rehearsed(&self, conn: &mut Conn) -> Result<Vec<Trigger>> {
+    async fn rehearsed(&self, conn: &mut Conn) -> Result<Known> {
         if self.upstream.flavor() == Flavor::MariaDb {
-            return Ok(Vec::new());
+            return Ok(Known::default());
         }
         let source = self.plan.source_name();
         let rehearsed = async {
+            // First, so that a trigger that changes meanwhile is found to have changed.
+            let description = triggers::describe(conn, source).await?;
             let triggers = triggers::load(conn, source).await?;
             if !triggers.is_empty() {
                 triggers::rehearse(conn, source, &triggers).await?;
             }
-            Ok(triggers)
+            Ok(Known {
+                triggers,
+                description,
+            })
         };
         rehearsed.await.map_err(|error| match error {
             Error::Refused(reason) => Error::fatal(reason.to_string()),

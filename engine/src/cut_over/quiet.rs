@@ -1,7 +1,7 @@
 //! Who would keep a table lock waiting.
 //!
 //! A waiting lock request makes every later statement on the table wait behind it, so none is made while a
-//! session is known to hold the table for long.
+//! session is known to hold the table for long, or to hold up every change of a definition (LOCK INSTANCE FOR BACKUP).
 
 use std::time::Duration;
 
@@ -60,9 +60,10 @@ fn by_metadata_locks(tables: &[TableName], long: Duration) -> String {
          JOIN performance_schema.threads t ON t.thread_id = m.owner_thread_id \
          LEFT JOIN performance_schema.events_transactions_current e \
            ON e.thread_id = m.owner_thread_id AND e.state = 'ACTIVE' \
-         WHERE m.object_type = 'TABLE' AND (m.object_schema, m.object_name) IN ({}) \
-           AND t.processlist_id <> CONNECTION_ID() \
-           AND (m.lock_status = 'PENDING' OR m.lock_duration = 'EXPLICIT' OR e.timer_wait > {})",
+         WHERE t.processlist_id <> CONNECTION_ID() \
+           AND (m.object_type = 'TABLE' AND (m.object_schema, m.object_name) IN ({}) \
+               AND (m.lock_status = 'PENDING' OR m.lock_duration = 'EXPLICIT' OR e.timer_wait > {}) \
+             OR m.object_type = 'BACKUP LOCK' AND m.lock_type = 'SHARED')",
         tables.iter().map(quoted_pair).collect::<Vec<_>>().join(", "),
         long.as_nanos() * 1000,
     )

@@ -3,7 +3,7 @@
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 
-use super::Trigger;
+use super::{Settings, Trigger};
 use crate::ident::quoted_text;
 use crate::{Error, Ident, Result, TableName};
 
@@ -90,9 +90,11 @@ async fn one(conn: &mut Conn, table: &TableName, listed: Listed) -> Result<Trigg
         event,
         definer: definer.to_vec(),
         body: body.to_vec(),
-        sql_mode,
-        charset,
-        collation,
+        settings: Settings {
+            sql_mode,
+            charset,
+            collation,
+        },
     })
 }
 

@@ -11,14 +11,17 @@
 //! server). The default collation of the schema belongs to a trigger, too: where it has been changed since, the server
 //! could not create the same again, and [`load`] refuses.
 
+mod creator;
 mod load;
 mod neighbours;
 mod record;
 mod rehearse;
 
-use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Row, Value};
 
+pub(crate) use creator::Creator;
+use creator::Settings;
 pub(crate) use load::load;
 pub(crate) use neighbours::neighbours;
 pub(crate) use record::{read, write};
@@ -26,10 +29,13 @@ pub(crate) use rehearse::rehearse;
 
 use crate::binlog::OWN_COMMENT;
 use crate::ident::quoted_text;
-use crate::{Ident, Result, TableName};
+use crate::{Ident, Result, TableName, names};
 
 /// So many are carried over while the table is locked; each takes four short statements.
 pub(crate) const MAX_TRIGGERS: usize = 12;
+
+/// 1412: the table is another one than the transaction's snapshot saw.
+const TABLE_DEF_CHANGED: u16 = 1412;
 
 /// One trigger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,57 +49,38 @@ pub(crate) struct Trigger {
     definer: Vec<u8>,
     /// What it does, in its character set.
     body: Vec<u8>,
-    sql_mode: String,
-    charset: String,
-    collation: String,
+    settings: Settings,
 }
 
 impl Trigger {
-    /// Creates it on `table`; behind the trigger `follows`, if there is one.
-    ///
-    /// # Errors
-    /// Those of the statements.
-    pub(crate) async fn create(
-        &self,
-        conn: &mut Conn,
-        table: &TableName,
-        follows: Option<&Ident>,
-    ) -> Result<()> {
+    /// The statement that creates it on `table`, behind the trigger `follows`, if there is one.
+    fn sql(&self, table: &TableName, follows: Option<&Ident>) -> Vec<u8> {
         let follows = follows.map_or_else(String::new, |name| format!("FOLLOWS {name} "));
-        let sql = self.sql(&self.name, table, &[follows.as_bytes(), &self.body]);
-        self.in_its_settings(conn, sql).await
+        self.create(&self.name, table, &[follows.as_bytes(), &self.body])
     }
 
-    /// Creates on `table` the trigger `name` that does the same for as long as this one is not on `source`.
+    /// The statement that creates on `table` the trigger `name`, which does the same for as long as this one is not on
+    /// `source`.
     ///
     /// Whoever writes a row holds a metadata lock that no trigger is created under, so for each row exactly one of the two
-    /// acts. It asks the server itself: nothing else changes at the very moment at which a trigger comes.
+    /// acts. The stand-in asks the server itself: nothing else changes at the very moment at which a trigger comes.
     ///
-    /// # Errors
-    /// Those of the statements.
-    pub(crate) async fn create_stand_in(
-        &self,
-        conn: &mut Conn,
-        name: &Ident,
-        table: &TableName,
-        source: &TableName,
-    ) -> Result<()> {
-        let hex = |name: &Ident| -> String { name.as_str().bytes().map(|b| format!("{b:02X}")).collect() };
+    /// The server answers out of the transaction's snapshot. One from before the swap does not show the stand-in on the
+    /// table, and tells nothing of now: such a statement ends with the error that the server has for it.
+    fn stand_in_sql(&self, name: &Ident, table: &TableName, source: &TableName) -> Vec<u8> {
         let condition = format!(
-            "IF (SELECT COUNT(*) FROM information_schema.triggers WHERE trigger_schema = {} \
-             AND CAST(trigger_name AS BINARY) = X'{}' AND CAST(event_object_table AS BINARY) = X'{}') = 0 THEN ",
-            quoted_text(source.schema.as_str()),
-            hex(&self.name),
-            hex(&source.table),
+            "IF {} = 0 THEN SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {TABLE_DEF_CHANGED}, \
+             MESSAGE_TEXT = 'Table definition has changed, please retry transaction'; ELSEIF {} = 0 THEN ",
+            on_the_table(source, name, &names::next(source)),
+            on_the_table(source, &self.name, &names::last(source)),
         );
         // A text that came in a batch may end in the semicolon behind it.
         let body = self.body.trim_ascii_end();
         let body = body.strip_suffix(b";").unwrap_or(body);
-        let sql = self.sql(name, table, &[condition.as_bytes(), body, b"\n; END IF"]);
-        self.in_its_settings(conn, sql).await
+        self.create(name, table, &[condition.as_bytes(), body, b"\n; END IF"])
     }
 
-    fn sql(&self, name: &Ident, table: &TableName, does: &[&[u8]]) -> Vec<u8> {
+    fn create(&self, name: &Ident, table: &TableName, does: &[&[u8]]) -> Vec<u8> {
         let schema = &table.schema;
         let (timing, event) = (&self.timing, &self.event);
         let mut sql = b"CREATE ".to_vec();
@@ -105,28 +92,19 @@ impl Trigger {
         sql.extend(does.concat());
         sql
     }
-
-    async fn in_its_settings(&self, conn: &mut Conn, create: Vec<u8>) -> Result<()> {
-        let before: Option<(String, String, String)> = conn
-            .query_first("SELECT @@sql_mode, @@character_set_client, @@collation_connection")
-            .await?;
-        let (mode, charset, collation) = before.unwrap_or_default();
-        set(conn, &self.sql_mode, &self.charset, &self.collation).await?;
-        let created = conn.query_drop(create).await;
-        set(conn, &mode, &charset, &collation).await?;
-        Ok(created?)
-    }
 }
 
-async fn set(conn: &mut Conn, sql_mode: &str, charset: &str, collation: &str) -> Result<()> {
-    // Nothing of it is anything but ASCII, so it is read alike in every character set a client may have.
-    let sql = format!(
-        "SET SESSION sql_mode={}, character_set_client={}, collation_connection={}",
-        quoted_text(sql_mode),
-        quoted_text(charset),
-        quoted_text(collation),
-    );
-    Ok(conn.query_drop(sql).await?)
+/// Counts the trigger of this name, unless it is on the table that is on its way. All of it is ASCII, without quotes or
+/// backslashes, so it reads alike in every character set and `sql_mode`.
+fn on_the_table(source: &TableName, name: &Ident, elsewhere: &TableName) -> String {
+    let hex = |name: &Ident| -> String { name.as_str().bytes().map(|b| format!("{b:02X}")).collect() };
+    format!(
+        "(SELECT COUNT(*) FROM information_schema.triggers WHERE trigger_schema = _utf8mb4 X'{}' \
+         AND CAST(trigger_name AS BINARY) = X'{}' AND event_object_table <> _utf8mb4 X'{}')",
+        hex(&source.schema),
+        hex(name),
+        hex(&elsewhere.table),
+    )
 }
 
 /// Drops a trigger of the schema.
@@ -150,4 +128,24 @@ pub(crate) async fn names_on(conn: &mut Conn, table: &TableName) -> Result<Vec<I
     );
     let names: Vec<String> = conn.query(sql).await?;
     Ok(names.into_iter().map(Ident::new).collect())
+}
+
+/// All that can be said of the triggers on a table, to be compared with what is said later.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Description(Vec<Vec<Value>>);
+
+/// What is on a table now. One statement, so it costs little under the locks.
+///
+/// # Errors
+/// Those of the statement.
+pub(crate) async fn describe(conn: &mut Conn, table: &TableName) -> Result<Description> {
+    let sql = format!(
+        "SELECT trigger_name, action_timing, event_manipulation, action_order, action_statement, created, definer, sql_mode, \
+         character_set_client, collation_connection, database_collation FROM information_schema.triggers \
+         WHERE event_object_schema={} AND event_object_table={} ORDER BY trigger_name",
+        quoted_text(table.schema.as_str()),
+        quoted_text(table.table.as_str()),
+    );
+    let rows: Vec<Row> = conn.query(sql).await?;
+    Ok(Description(rows.into_iter().map(Row::unwrap).collect()))
 }

@@ -1,6 +1,6 @@
 //! Triggers as a record of the state table: lines of plain ASCII, one a trigger, its fields in hexadecimal digits.
 
-use super::Trigger;
+use super::{Settings, Trigger};
 use crate::{Error, Ident, Result};
 
 /// The text of these triggers.
@@ -25,9 +25,9 @@ fn line(trigger: &Trigger) -> String {
         trigger.event.as_bytes(),
         &trigger.definer,
         &trigger.body,
-        trigger.sql_mode.as_bytes(),
-        trigger.charset.as_bytes(),
-        trigger.collation.as_bytes(),
+        trigger.settings.sql_mode.as_bytes(),
+        trigger.settings.charset.as_bytes(),
+        trigger.settings.collation.as_bytes(),
     ];
     let hex = |field: &[u8]| -> String { field.iter().map(|byte| format!("{byte:02x}")).collect() };
     fields.map(hex).join(" ")
@@ -49,9 +49,11 @@ fn trigger(line: &str) -> Option<Trigger> {
         event: text(event)?,
         definer,
         body,
-        sql_mode: text(sql_mode)?,
-        charset: text(charset)?,
-        collation: text(collation)?,
+        settings: Settings {
+            sql_mode: text(sql_mode)?,
+            charset: text(charset)?,
+            collation: text(collation)?,
+        },
     })
 }
 
@@ -84,9 +86,11 @@ mod tests {
             event: "INSERT".to_owned(),
             definer: b"DEFINER=`r`@`%`".to_vec(),
             body: body.to_vec(),
-            sql_mode: String::new(),
-            charset: "latin1".to_owned(),
-            collation: "latin1_bin".to_owned(),
+            settings: Settings {
+                sql_mode: String::new(),
+                charset: "latin1".to_owned(),
+                collation: "latin1_bin".to_owned(),
+            },
         }
     }
 

@@ -6,7 +6,7 @@
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
-use super::Trigger;
+use super::{Creator, Trigger};
 use crate::binlog::OWN_COMMENT;
 use crate::old_table::drop_table;
 use crate::{Error, Result, TableName, names};
@@ -26,11 +26,23 @@ pub(crate) async fn rehearse(conn: &mut Conn, source: &TableName, triggers: &[Tr
 }
 
 async fn play(conn: &mut Conn, source: &TableName, stage: &TableName, triggers: &[Trigger]) -> Result<()> {
+    let mut creator = Creator::begin(conn).await?;
+    let created = create_all(&mut creator, source, stage, triggers).await;
+    creator.end().await?;
+    created
+}
+
+async fn create_all(
+    creator: &mut Creator<'_>,
+    source: &TableName,
+    stage: &TableName,
+    triggers: &[Trigger],
+) -> Result<()> {
     for (nth, trigger) in triggers.iter().enumerate() {
         let stand_in = names::stand_in(source, nth);
         let created = async {
-            trigger.create_stand_in(conn, &stand_in, stage, source).await?;
-            trigger.create(conn, stage, Some(&stand_in)).await
+            creator.create_stand_in(trigger, &stand_in, stage, source).await?;
+            creator.create(trigger, stage, Some(&stand_in)).await
         };
         created.await.map_err(|error| match error {
             Error::Answer(server) => Error::refused(format!(

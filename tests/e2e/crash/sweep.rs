@@ -72,10 +72,12 @@ fn traits(step: Failpoint, victim: Victim, flavor: Flavor) -> Traits {
             traits.needs_faults = true;
         }
         Failpoint::GhostMoved
+        | Failpoint::StandInMade
         | Failpoint::StandInsMade
         | Failpoint::GhostMovedBack
         | Failpoint::TriggerDropped
         | Failpoint::TriggerCreated
+        | Failpoint::StandInDropped
         | Failpoint::TriggersHandedOver
         | Failpoint::LastMoved => {
             traits.needs_triggers = true;
