@@ -1,7 +1,7 @@
 //! A client may do through the proxy what its own account may do, and no more.
 
 use alterego_testkit::{Alterego, Flavor, Server, client_opts};
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 
@@ -147,6 +147,70 @@ async fn a_missing_grant_of_the_proxys_account_is_named(flavor: Flavor) -> Resul
         "not by a migration: {migrations:?}\n{}",
         proxy.log()
     );
+    drop(client);
+    proxy.stop().await
+}
+
+/// A table with a trigger is left to the server as long as the account may not create that trigger, and the log says what
+/// is missing; with all that it says the table is altered online.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_account_lacks_for_triggers_is_named_on_mysql() -> Result<()> {
+    let server = Server::start(Flavor::MySql, &alterego_testkit::Options::relaxed()).await?;
+    let at_the_start = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, TRIGGER, LOCK TABLES, \
+         CREATE TEMPORARY TABLES, PROCESS, REPLICATION SLAVE, REPLICATION CLIENT ON *.*";
+    server
+        .create_user("migrator", "secret", None, &[at_the_start])
+        .await?;
+    let mut root = server.root().await?;
+    root.query_drop("CREATE DATABASE app").await?;
+    root.query_drop("CREATE TABLE app.t (id INT PRIMARY KEY, a INT)")
+        .await?;
+    fill(&mut root, "app.t", 500, "n, n").await?;
+    for statement in [
+        "SET GLOBAL log_bin_trust_function_creators=OFF",
+        "CREATE USER plain",
+        "CREATE USER gone",
+        "CREATE USER powerful",
+        "GRANT SYSTEM_USER ON *.* TO powerful",
+        "CREATE DEFINER=plain TRIGGER app.one AFTER INSERT ON app.t FOR EACH ROW SET @one = 1",
+        "CREATE DEFINER=gone TRIGGER app.two AFTER UPDATE ON app.t FOR EACH ROW SET @two = 1",
+        "CREATE DEFINER=powerful TRIGGER app.three AFTER DELETE ON app.t FOR EACH ROW SET @three = 1",
+        "DROP USER gone",
+    ] {
+        root.query_drop(statement).await?;
+    }
+    let mut proxy = Alterego::start_at(&server.url("migrator", "secret"), &[], &[]).await?;
+    let mut client = proxy.root().await?;
+    let mut granted = Vec::new();
+    for alter in ["BIGINT", "INT", "BIGINT", "INT", "BIGINT", "INT"] {
+        let before = proxy.log().len();
+        client
+            .query_drop(format!("ALTER TABLE app.t MODIFY a {alter}"))
+            .await?;
+        ensure!(client.affected_rows() == 500);
+        if crate::support::migrations(&mut client)
+            .await?
+            .iter()
+            .any(crate::support::Migration::succeeded)
+        {
+            break;
+        }
+        let log = proxy.log();
+        let said = log.get(before..).unwrap_or_default();
+        let missing = said.split_once("what is missing: ").map(|(_, missing)| missing);
+        let end = "'migrator'@'%'";
+        let grant = missing.and_then(|missing| missing.split_once(end));
+        let (grant, _) = grant.with_context(|| format!("no grant is named: {said}"))?;
+        root.query_drop(format!("{grant}{end}")).await?;
+        granted.push(grant.to_owned());
+    }
+    let expected = |privilege: &str| granted.iter().any(|grant| grant.contains(privilege));
+    ensure!(
+        expected("SYSTEM_USER") && (expected("SUPER") || expected("SET_ANY_DEFINER")) && granted.len() < 6,
+        "{granted:?}\n{}",
+        proxy.log()
+    );
+    nothing_left(&mut root).await?;
     drop(client);
     proxy.stop().await
 }
