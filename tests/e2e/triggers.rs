@@ -5,11 +5,13 @@
 use std::sync::Arc;
 
 use alterego_testkit::{Flavor, compare_tables};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Opts, OptsBuilder, Row, Value};
+use mysql_async::{Conn, Opts, OptsBuilder};
 
-use crate::support::{Failures, Outcome, Rig, Writers, eventually, fill, nothing_left, run, script};
+use crate::support::{
+    Failures, Outcome, Rig, Writers, eventually, fill, nothing_left, run, script, triggers,
+};
 
 crate::both!(they_follow_the_table, each_row_once_under_writers);
 
@@ -205,30 +207,6 @@ async fn the_same_is_there(rig: &Rig, root: &mut Conn) -> Result<()> {
     let strange: Option<u32> = root.query_first(tables).await?;
     ensure!(strange == Some(0), "tables of ours are left in app");
     Ok(())
-}
-
-/// All that the server tells of a schema's triggers, but for when they were created.
-async fn triggers(root: &mut Conn, schema: &str) -> Result<Vec<Vec<Value>>> {
-    let sql = format!(
-        "SELECT trigger_name, event_manipulation, event_object_table, action_order, action_statement, action_timing, sql_mode, \
-         definer, character_set_client, collation_connection, database_collation FROM information_schema.triggers \
-         WHERE trigger_schema='{schema}' ORDER BY trigger_name"
-    );
-    let mut described: Vec<Vec<Value>> = Vec::new();
-    let rows: Vec<Row> = root.query(sql).await?;
-    for row in rows {
-        let name: String = row
-            .get("trigger_name")
-            .or(row.get("TRIGGER_NAME"))
-            .context("no name")?;
-        described.push(row.unwrap());
-        let show = format!("SHOW CREATE TRIGGER {schema}.`{}`", name.replace('`', "``"));
-        let shown: Row = root.query_first(show).await?.context("it is not there")?;
-        let mut shown = shown.unwrap();
-        shown.pop();
-        described.push(shown);
-    }
-    Ok(described)
 }
 
 const LIVELY: &str = "CREATE TRIGGER one BEFORE UPDATE ON t FOR EACH ROW SET NEW.a = NEW.a * 2;

@@ -1,6 +1,7 @@
 //! The proxy or the server dies, at any moment; what comes back finishes the migration, and no row is missing.
 
 mod gaps;
+mod handover;
 mod orphans;
 mod positions;
 mod random;

@@ -14,13 +14,18 @@ use mysql_async::{Conn, Error};
 use tokio::task::JoinHandle;
 
 use super::transaction;
-use crate::support::{DEADLINE, Rig, Road, Survivors, Transaction, eventually, fill, is_lost, nothing_left};
+use crate::support::{
+    DEADLINE, Rig, Road, Survivors, Transaction, eventually, fill, is_lost, nothing_left, triggers,
+};
 
 /// Rows of the table; some ten chunks.
 pub(crate) const ROWS: u32 = 10_000;
 
 /// A change that is made online, of a scene that has one migration only.
 pub(crate) const ALTER: &str = "ALTER TABLE t MODIFY v BIGINT, ADD COLUMN w INT DEFAULT 3 FIRST";
+
+/// So many triggers [`Scene::add_triggers`] adds.
+pub(crate) const TRIGGERS: u64 = 4;
 
 /// Rows of each writer: the rows above all of these are nobody's.
 const ROWS_PER_WRITER: u64 = 2000;
@@ -74,20 +79,30 @@ impl Scene {
         Ok(root.disconnect().await?)
     }
 
-    /// Triggers on the table and its clone: two whose order matters, and one that writes down what it is called for.
+    /// Triggers on the table and its clone: two whose order matters, and two that write down what they are called for. They
+    /// differ in all that belongs to a trigger.
     pub(crate) async fn add_triggers(&self) -> Result<()> {
         let mut root = self.rig.direct("").await?;
+        root.query_drop("CREATE USER IF NOT EXISTS definer").await?;
+        root.query_drop("GRANT ALL ON *.* TO definer").await?;
         for schema in ["app", "nat"] {
             for statement in [
                 format!("USE {schema}"),
+                "SET NAMES utf8mb4".to_owned(),
+                "SET sql_mode=DEFAULT".to_owned(),
                 "CREATE TABLE t_log (id BIGINT, code INT, pad VARCHAR(250), KEY (id))".to_owned(),
-                "CREATE TRIGGER `b'1` BEFORE UPDATE ON t FOR EACH ROW SET NEW.pad=LEFT(CONCAT('1', NEW.pad), 50)"
-                    .to_owned(),
                 "CREATE TRIGGER b2 BEFORE UPDATE ON t FOR EACH ROW BEGIN SET NEW.pad=CONCAT('2', NEW.pad); END"
                     .to_owned(),
-                "CREATE TRIGGER a1 AFTER UPDATE ON t FOR EACH ROW INSERT INTO t_log VALUES (NEW.id, NEW.code, NEW.pad)"
+                "CREATE TRIGGER `b'1` BEFORE UPDATE ON t FOR EACH ROW PRECEDES b2 \
+                 SET NEW.pad=LEFT(CONCAT('1', NEW.pad), 50)"
                     .to_owned(),
-                "CREATE TRIGGER d1 AFTER DELETE ON t FOR EACH ROW INSERT INTO t_log VALUES (OLD.id, OLD.code, 'gone')"
+                "SET NAMES latin1 COLLATE latin1_german1_ci".to_owned(),
+                "CREATE DEFINER=definer TRIGGER a1 AFTER UPDATE ON t FOR EACH ROW \
+                 INSERT INTO t_log VALUES (NEW.id, NEW.code, NEW.pad)"
+                    .to_owned(),
+                "SET sql_mode='ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES'".to_owned(),
+                "CREATE TRIGGER d1 AFTER DELETE ON \"t\" FOR EACH ROW \
+                 INSERT INTO t_log VALUES (OLD.id, OLD.code, 'go' || 'ne\\')"
                     .to_owned(),
             ] {
                 root.query_drop(statement).await?;
@@ -96,23 +111,13 @@ impl Scene {
         Ok(root.disconnect().await?)
     }
 
-    /// Each trigger is there, in its place, and was called for each row once.
+    /// Each trigger is there, in its place and with all that belongs to it, and was called for each row once.
     pub(crate) async fn triggers_have_done_the_same(&self) -> Result<()> {
-        type Line = (String, u32, String, Vec<u8>);
         let mut root = self.rig.direct("").await?;
-        let mut triggers: Vec<Vec<Line>> = Vec::new();
-        for schema in ["app", "nat"] {
-            let sql = format!(
-                "SELECT trigger_name, action_order, event_object_table, action_statement \
-                 FROM information_schema.triggers WHERE trigger_schema='{schema}' ORDER BY trigger_name"
-            );
-            triggers.push(root.query(sql).await?);
-        }
-        let [ours, native] = triggers.as_slice() else {
-            bail!("two schemas")
-        };
+        let ours = triggers(&mut root, "app").await?;
+        let native = triggers(&mut root, "nat").await?;
         ensure!(
-            ours == native && ours.len() == 4,
+            ours == native && ours.len() as u64 == 2 * TRIGGERS,
             "{ours:#?}\nnatively: {native:#?}"
         );
         let sql = "SELECT id, code, pad, SUM(side) FROM \
@@ -120,6 +125,8 @@ impl Scene {
              GROUP BY id, code, pad HAVING SUM(side) <> 0 LIMIT 5";
         let differing: Vec<(i64, Option<i32>, String, i64)> = root.query(sql).await?;
         ensure!(differing.is_empty(), "skipped or doubled: {differing:?}");
+        let calls: Option<u64> = root.query_first("SELECT COUNT(*) FROM nat.t_log").await?;
+        ensure!(calls > Some(0), "no trigger was called");
         let strange = "SELECT CAST(table_name AS CHAR) FROM information_schema.tables \
              WHERE table_schema='app' AND table_name LIKE 'alterego%'";
         let strange: Vec<String> = root.query(strange).await?;

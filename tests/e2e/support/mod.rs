@@ -8,6 +8,7 @@ mod rig;
 mod script;
 mod survivors;
 mod tool;
+mod triggers;
 mod wait;
 mod writers;
 
@@ -19,5 +20,6 @@ pub(crate) use rig::Rig;
 pub(crate) use script::{fill, script};
 pub(crate) use survivors::{Road, Survivors, is_lost};
 pub(crate) use tool::{cannot_say, tool};
+pub(crate) use triggers::triggers;
 pub(crate) use wait::{DEADLINE, eventually};
 pub(crate) use writers::{Transaction, Writers};
