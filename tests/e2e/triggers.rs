@@ -4,13 +4,13 @@
 
 use std::sync::Arc;
 
-use alterego_testkit::{Flavor, compare_tables};
+use alterego_testkit::{Flavor, Options, compare_tables};
 use anyhow::{Result, ensure};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, OptsBuilder};
 
 use crate::support::{
-    Failures, Outcome, Rig, Writers, eventually, fill, nothing_left, run, script, triggers,
+    DEADLINE, Failures, Outcome, Rig, Writers, eventually, fill, nothing_left, run, script, triggers,
 };
 
 crate::both!(they_follow_the_table, each_row_once_under_writers);
@@ -209,11 +209,43 @@ async fn the_same_is_there(rig: &Rig, root: &mut Conn) -> Result<()> {
     Ok(())
 }
 
-const LIVELY: &str = "CREATE TRIGGER one BEFORE UPDATE ON t FOR EACH ROW SET NEW.a = NEW.a * 2;
+/// One of every time and event at least, with an order, definers, modes and character sets of their own.
+const LIVELY: &str = "CREATE TRIGGER bi BEFORE INSERT ON t FOR EACH ROW SET NEW.a = NEW.a * 3;
      CREATE TRIGGER two BEFORE UPDATE ON t FOR EACH ROW SET NEW.a = (NEW.a + 3) % 1000;
-     CREATE TRIGGER i AFTER INSERT ON t FOR EACH ROW INSERT INTO log (what, id, new) VALUES ('i', NEW.id, NEW.a);
-     CREATE TRIGGER u AFTER UPDATE ON t FOR EACH ROW INSERT INTO log (what, id, old, new) VALUES ('u', NEW.id, OLD.a, NEW.a);
-     CREATE TRIGGER d AFTER DELETE ON t FOR EACH ROW INSERT INTO log (what, id, old) VALUES ('d', OLD.id, OLD.a);";
+     CREATE DEFINER=definer@`%` TRIGGER one BEFORE UPDATE ON t FOR EACH ROW PRECEDES two SET NEW.a = NEW.a * 2;
+     CREATE TRIGGER three BEFORE UPDATE ON t FOR EACH ROW FOLLOWS one SET NEW.pad = CONCAT(NEW.a, 'x');
+     CREATE TRIGGER bd BEFORE DELETE ON t FOR EACH ROW IF OLD.a % 2 THEN INSERT INTO log (what, id) VALUES ('odd', OLD.id); END IF;
+     SET sql_mode='ANSI_QUOTES,PIPES_AS_CONCAT,NO_BACKSLASH_ESCAPES';
+     CREATE DEFINER=modest@`%` TRIGGER \"u`s\" AFTER UPDATE ON \"t\" FOR EACH ROW INSERT INTO \"log\" (what, id, old, new) VALUES ('u' || '\\', NEW.id, OLD.a, NEW.a);
+     SET sql_mode=DEFAULT;
+     SET NAMES latin1 COLLATE latin1_german1_ci;
+     CREATE TRIGGER i AFTER INSERT ON t FOR EACH ROW INSERT INTO log (what, id, new) VALUES (CONCAT('Ã¼', 'a' = 'A'), NEW.id, NEW.a);
+     SET NAMES utf8mb4;
+     CREATE TRIGGER `größe` AFTER DELETE ON t FOR EACH ROW INSERT INTO log (what, id, old) VALUES ('d€', OLD.id, OLD.a);";
+
+/// The definers; one of them may do what its trigger does and no more.
+async fn definers(root: &mut Conn) -> Result<()> {
+    script(
+        root,
+        "CREATE USER definer;
+         GRANT ALL ON *.* TO definer;
+         CREATE USER modest;",
+    )
+    .await
+}
+
+/// Once the tables are there.
+async fn modest_grants(root: &mut Conn) -> Result<()> {
+    for schema in ["app", "nat"] {
+        for grant in [
+            format!("GRANT TRIGGER, SELECT (id, a), UPDATE (a) ON {schema}.t TO modest"),
+            format!("GRANT INSERT ON {schema}.log TO modest"),
+        ] {
+            root.query_drop(grant).await?;
+        }
+    }
+    Ok(())
+}
 
 /// Each transaction writes the same to the table and to its clone. Those of the proxy's clients write what the triggers write
 /// before they come to the table: without a gate for both they would deadlock with the swap.
@@ -246,44 +278,68 @@ fn read_committed(opts: Opts) -> Opts {
         .into()
 }
 
-async fn each_row_once_under_writers(flavor: Flavor) -> Result<()> {
-    let rig = Rig::start(flavor, &["--strategy", "ghost"]).await?;
-    let mut root = rig.direct("").await?;
-    prepare(&mut root, LIVELY).await?;
-    let through = Writers::start(read_committed(rig.client_opts("app")), 4, Arc::new(transaction)).await?;
-    let past = Arc::new(|writer, i| transaction(writer + 4, i));
-    let past = Writers::start(read_committed(rig.server.root_opts()), 2, past).await?;
-    let mut client = rig.client().await?;
-    let mut direct = rig.direct("nat").await?;
-    for alter in [
-        WIDER,
-        "ALTER TABLE t ADD KEY (a), MODIFY pad VARCHAR(300)",
-        "ALTER TABLE t DROP COLUMN b, MODIFY a INT",
-    ] {
-        client
-            .query_drop(alter)
-            .await
-            .map_err(|error| rig.explain(error.into()))?;
-        through.each_goes_on().await?;
-        past.each_goes_on().await?;
-        direct.query_drop(alter).await?;
-    }
-    through.finish().await.map_err(|error| rig.explain(error))?;
-    past.finish().await.map_err(|error| rig.explain(error))?;
-    rig.tables_are_equal("t").await?;
-    ensure!(triggers(&mut root, "app").await? == triggers(&mut root, "nat").await?);
-    // The logs are in the order of the transactions, which each lock their rows of both tables.
+/// With several writers the logs are in the order of the transactions, which each lock their rows of both tables.
+async fn logs_are_equal(root: &mut Conn) -> Result<()> {
     let log = |schema: &str| format!("SELECT what, id, old, new FROM {schema}.log ORDER BY id, n");
     type Line = (String, u32, Option<u32>, Option<u32>);
     let ours: Vec<Line> = root.query(log("app")).await?;
     let native: Vec<Line> = root.query(log("nat")).await?;
     ensure!(ours == native, "{} and {} lines", ours.len(), native.len());
-    let online = rig.migrations_of("t").await?;
-    let online = online.iter().filter(|migration| migration.succeeded()).count();
-    ensure!(
-        online == if flavor == Flavor::MySql { 3 } else { 0 },
-        "{online} online"
+    Ok(())
+}
+
+async fn each_row_once_under_writers(flavor: Flavor) -> Result<()> {
+    let rig = Rig::start(flavor, &["--strategy", "ghost"]).await?;
+    let mut root = rig.direct("").await?;
+    definers(&mut root).await?;
+    prepare(&mut root, LIVELY).await?;
+    modest_grants(&mut root).await?;
+    let through = Writers::start(read_committed(rig.client_opts("app")), 4, Arc::new(transaction)).await?;
+    let past = Arc::new(|writer, i| transaction(writer + 4, i));
+    let past = Writers::start(read_committed(rig.server.root_opts()), 2, past).await?;
+    let mut client = rig.client().await?;
+    let mut direct = rig.direct("nat").await?;
+    for (alter, of_the_log) in [
+        (WIDER, None),
+        ("ALTER TABLE t ADD KEY (a), MODIFY pad VARCHAR(300)", None),
+        // What the triggers write is being altered itself.
+        (
+            "ALTER TABLE t DROP COLUMN b, MODIFY a INT",
+            Some("ALTER TABLE log MODIFY old BIGINT, ADD COLUMN late INT DEFAULT 8"),
+        ),
+    ] {
+        let of_the_log = of_the_log.filter(|_| flavor == Flavor::MySql);
+        let mut other = rig.client().await?;
+        let both = tokio::join!(client.query_drop(alter), async {
+            match of_the_log {
+                Some(alter) => other.query_drop(alter).await,
+                None => Ok(()),
+            }
+        });
+        both.0.and(both.1).map_err(|error| rig.explain(error.into()))?;
+        through.each_goes_on().await?;
+        past.each_goes_on().await?;
+        for alter in [Some(alter), of_the_log].into_iter().flatten() {
+            direct.query_drop(alter).await?;
+        }
+    }
+    through.finish().await.map_err(|error| rig.explain(error))?;
+    past.finish().await.map_err(|error| rig.explain(error))?;
+    rig.tables_are_equal("t").await?;
+    let (ours, native) = (
+        triggers(&mut root, "app").await?,
+        triggers(&mut root, "nat").await?,
     );
+    ensure!(ours == native, "{ours:#?}\nnatively: {native:#?}");
+    logs_are_equal(&mut root).await?;
+    for (table, expected) in [("t", 3), ("log", 1)] {
+        let online = rig.migrations_of(table).await?;
+        let online = online.iter().filter(|migration| migration.succeeded()).count();
+        ensure!(
+            online == if flavor == Flavor::MySql { expected } else { 0 },
+            "{online} of {table} online"
+        );
+    }
     nothing_left(&mut root).await
 }
 
@@ -292,6 +348,7 @@ async fn each_row_once_under_writers(flavor: Flavor) -> Result<()> {
 async fn one_dropped_on_the_way_stays_dropped_on_mysql() -> Result<()> {
     let rig = Rig::start(Flavor::MySql, &["--strategy", "ghost"]).await?;
     let mut root = rig.direct("").await?;
+    definers(&mut root).await?;
     prepare(&mut root, LIVELY).await?;
     // The swap waits for this transaction: what the triggers write is locked with the table.
     let mut reader = rig.direct("app").await?;
@@ -307,13 +364,93 @@ async fn one_dropped_on_the_way_stays_dropped_on_mysql() -> Result<()> {
     })
     .await?;
     for schema in ["app", "nat"] {
-        root.query_drop(format!("DROP TRIGGER IF EXISTS {schema}.two"))
-            .await?;
+        root.query_drop(format!("DROP TRIGGER {schema}.two")).await?;
     }
     ensure!(!alter.is_finished(), "the swap has not waited");
     reader.query_drop("COMMIT").await?;
     ensure!(alter.await??.code().is_none());
     rig.direct("nat").await?.query_drop(WIDER).await?;
     the_same_is_there(&rig, &mut root).await?;
+    nothing_left(&mut root).await
+}
+
+/// A trigger that a client creates while the table is altered waits for its turn, as behind the server's own ALTER.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_created_on_the_way_comes_afterwards_on_mysql() -> Result<()> {
+    const LATE: &str =
+        "CREATE TRIGGER late BEFORE UPDATE ON t FOR EACH ROW PRECEDES one SET NEW.a = NEW.b + 7";
+    let folder = tempfile::tempdir()?;
+    let wait = folder.path().join("wait");
+    std::fs::write(&wait, "")?;
+    let slow = format!("cut_over:{}", wait.display());
+    let env = [("ALTEREGO_SLOWPOINT", slow.as_str())];
+    let rig = Rig::with(Flavor::MySql, &Options::relaxed(), &["--strategy", "ghost"], &env).await?;
+    let mut root = rig.direct("").await?;
+    definers(&mut root).await?;
+    prepare(&mut root, LIVELY).await?;
+    let (mut client, mut other) = (rig.client().await?, rig.client().await?);
+    let alter = tokio::spawn(async move { run(&mut client, WIDER).await });
+    eventually("the rows are copied", async || {
+        let migrations = rig.migrations_of("t").await?;
+        Ok(migrations
+            .iter()
+            .any(|migration| migration.rows_copied == 40)
+            .then_some(()))
+    })
+    .await?;
+    // It names a column that comes with the change: before that it would be refused.
+    let late = tokio::spawn(async move { run(&mut other, LATE).await });
+    eventually("the other one waits", async || {
+        let waiting = rig.proxy.log().contains("the statement waits for it");
+        Ok((waiting || late.is_finished()).then_some(()))
+    })
+    .await?;
+    std::fs::remove_file(&wait)?;
+    ensure!(alter.await??.code().is_none(), "{}", rig.proxy.log());
+    ensure!(late.await??.code().is_none(), "{}", rig.proxy.log());
+    let mut direct = rig.direct("nat").await?;
+    direct.query_drop(WIDER).await?;
+    direct.query_drop(LATE).await?;
+    modest_grants(&mut root).await?;
+    let (ours, native) = (writes(&mut root, "app").await?, writes(&mut root, "nat").await?);
+    ensure!(ours == native, "afterwards: {ours:?}\nnatively: {native:?}");
+    the_same_is_there(&rig, &mut root).await?;
+    nothing_left(&mut root).await
+}
+
+/// Who holds up every change of a definition holds up the swap, and not the application.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_lock_is_waited_for_with_the_table_free_on_mysql() -> Result<()> {
+    // The lock comes where nobody looks for it any more: the tables are locked then, and the first step waits.
+    let env = [("ALTEREGO_FAILPOINT", "gate_closed")];
+    let mut rig = Rig::with(Flavor::MySql, &Options::relaxed(), &["--strategy", "ghost"], &env).await?;
+    let mut root = rig.direct("").await?;
+    definers(&mut root).await?;
+    prepare(&mut root, LIVELY).await?;
+    modest_grants(&mut root).await?;
+    let writers = Writers::start(read_committed(rig.client_opts("app")), 2, Arc::new(transaction)).await?;
+    let mut client = rig.client().await?;
+    let alter = tokio::spawn(async move { run(&mut client, WIDER).await });
+    eventually("it stands with the gate closed", async || {
+        rig.proxy.stopped_at().await
+    })
+    .await?;
+    let mut backup = rig.direct("").await?;
+    backup.query_drop("LOCK INSTANCE FOR BACKUP").await?;
+    rig.proxy.signal("CONT")?;
+    rig.proxy.logged("cut-over put off", DEADLINE).await?;
+    writers.each_goes_on().await?;
+    ensure!(!alter.is_finished(), "it has not waited");
+    backup.query_drop("UNLOCK INSTANCE").await?;
+    ensure!(alter.await??.code().is_none());
+    writers.finish().await?;
+    rig.direct("nat").await?.query_drop(WIDER).await?;
+    rig.tables_are_equal("t").await?;
+    logs_are_equal(&mut root).await?;
+    let (ours, native) = (
+        triggers(&mut root, "app").await?,
+        triggers(&mut root, "nat").await?,
+    );
+    ensure!(ours == native, "{ours:#?}\nnatively: {native:#?}");
     nothing_left(&mut root).await
 }
