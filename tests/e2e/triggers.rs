@@ -299,6 +299,10 @@ async fn each_row_once_under_writers(flavor: Flavor) -> Result<()> {
     let past = Writers::start(read_committed(rig.server.root_opts()), 2, past).await?;
     let mut client = rig.client().await?;
     let mut direct = rig.direct("nat").await?;
+    for conn in [&mut client, &mut direct] {
+        conn.query_drop("SET time_zone='+05:00', sql_mode='ANSI_QUOTES,NO_BACKSLASH_ESCAPES'")
+            .await?;
+    }
     for (alter, of_the_log) in [
         (WIDER, None),
         ("ALTER TABLE t ADD KEY (a), MODIFY pad VARCHAR(300)", None),

@@ -10,16 +10,40 @@
 //! 4. each trigger is dropped from there and created on the new table, right behind its stand-in, which is then dropped;
 //! 5. the replaced table, free of triggers, moves to where replaced tables are.
 //!
-//! # Why no trigger is lost, skipped or doubled, whoever dies
+//! # Why no trigger is lost, skipped or doubled
+//! *As long as nobody dies* nobody sees any of it. The session that takes steps 1 to 4 has both tables locked from before
+//! the drain until after step 4, and RENAME and the triggers' statements keep those locks. Who writes, through the proxy or past
+//! it, waits for the metadata lock of the source's name, and finds the new table with its triggers.
+//!
+//! *Whoever dies*, process, connection or server:
 //! * Each step is one statement, and atomic, also in a crash of the server.
-//! * Until step 3 the source is as it was. What the steps before it left is undone ([`undo`]).
+//! * Until step 3 the source is as it was. What the steps before it left is undone ([`undo`]). A stand-in on the ghost has no
+//!   chance to act: nothing writes to the ghost from step 1 on.
 //! * From step 3 on, each trigger or its stand-in acts on each row, never both: a statement that writes holds a metadata lock
-//!   under which no trigger comes or goes, and the stand-in asks whether the trigger is there. Each acts in its place
-//!   among the others. So even a process that dies in between, with the locks and everything, leaves a table that does all that
-//!   it did, and whoever comes next goes on ([`hand_over`], [`move_last`]), however much later.
+//!   under which no trigger comes or goes, and the stand-in asks whether the trigger is there. Each acts in its place among
+//!   the others: it was created right behind its stand-in. So even a process that dies in between, with the locks and
+//!   everything, leaves a table that does all that it did, and whoever comes next goes on ([`hand_over`], [`move_last`]),
+//!   however much later.
+//! * The stand-in's question is answered out of the transaction's snapshot. A snapshot that is older than the swap does not show
+//!   the stand-in itself where it is; then the statement ends with 1412, as the server's own answer to an old snapshot is. One
+//!   opened later shows what is there, unless a trigger has come since and its stand-in has not gone, which is no state that
+//!   the locks leave. That leaves one case open: a REPEATABLE READ transaction past the proxy that opens its snapshot between
+//!   step 3 and the creation of a trigger, and writes to the table after the process has died between that statement and the
+//!   next one. It has milliseconds for that, or what passes between two deaths.
+//! * The stand-in runs as its trigger's definer, who is shown the triggers of a table if he may have one on it. If he may not,
+//!   neither of the two acts: the server refuses the statement, as it did before.
 //! * The names that are there tell which step was the last; no step is taken by memory. Texts come from the record, which
 //!   was written before the first step and compared with the server's under the locks.
-//! * No trigger acts on a write of the migration's: all of these are before step 1.
+//!
+//! *No trigger acts on a write of the migration's.* All of these go to the ghost, before step 1, and it has none then.
+//!
+//! # Why the steps succeed
+//! Each trigger and its stand-in has been created on a table like the ghost by the same account just before
+//! ([`triggers::rehearse`]), so a missing privilege, a column that is gone or a text that the server does not take any more is
+//! found while the source has everything; the statement is the server's then. What is changed between the rehearsal and the locks
+//! is found under the locks ([`still_are`]), and another attempt follows. Somebody who holds up every change of a definition
+//! (LOCK INSTANCE FOR BACKUP) is waited for before the attempt (see `quiet`); if he comes later, steps 1 to 3 have a limit
+//! and are taken back, and from there on the table does without the rest for as long as it takes.
 
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
@@ -62,7 +86,7 @@ pub async fn undo(conn: &mut Conn, source: &TableName) -> Result<()> {
     for trigger in triggers::names_on(conn, &next).await? {
         triggers::drop(conn, &next.schema, &trigger).await?;
     }
-    rename(conn, &[(&next, &names::ghost(source))]).await?;
+    rename_into(conn, &next, &names::ghost(source)).await?;
     failpoint::hit(Failpoint::GhostMovedBack);
     Ok(())
 }
@@ -137,9 +161,22 @@ pub(super) async fn hand_over(
 /// # Errors
 /// Those of the statement.
 pub(super) async fn move_last(conn: &mut Conn, source: &TableName) -> Result<()> {
-    rename(conn, &[(&names::last(source), &names::old(source))]).await?;
+    rename_into(conn, &names::last(source), &names::old(source)).await?;
     failpoint::hit(Failpoint::LastMoved);
     Ok(())
+}
+
+/// Into a schema of the engine's, which the end of another migration may have removed while it was empty.
+async fn rename_into(conn: &mut Conn, from: &TableName, to: &TableName) -> Result<()> {
+    match rename(conn, &[(from, to)]).await {
+        Err(error) if error.is_unknown_schema() => {
+            let schema = &to.schema;
+            conn.query_drop(format!("CREATE DATABASE IF NOT EXISTS {schema} {OWN_COMMENT}"))
+                .await?;
+            rename(conn, &[(from, to)]).await
+        }
+        other => other,
+    }
 }
 
 async fn rename(conn: &mut Conn, moves: &[(&TableName, &TableName)]) -> Result<()> {

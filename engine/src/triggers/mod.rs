@@ -134,13 +134,14 @@ pub(crate) async fn names_on(conn: &mut Conn, table: &TableName) -> Result<Vec<I
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Description(Vec<Vec<Value>>);
 
-/// What is on a table now. One statement, so it costs little under the locks.
+/// What is on a table now, said alike in every session. One statement, so it costs little under the locks.
 ///
 /// # Errors
 /// Those of the statement.
 pub(crate) async fn describe(conn: &mut Conn, table: &TableName) -> Result<Description> {
     let sql = format!(
-        "SELECT trigger_name, action_timing, event_manipulation, action_order, action_statement, created, definer, sql_mode, \
+        "SELECT trigger_name, action_timing, event_manipulation, action_order, action_statement, \
+         UNIX_TIMESTAMP(created), definer, sql_mode, \
          character_set_client, collation_connection, database_collation FROM information_schema.triggers \
          WHERE event_object_schema={} AND event_object_table={} ORDER BY trigger_name",
         quoted_text(table.schema.as_str()),
