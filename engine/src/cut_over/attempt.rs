@@ -103,7 +103,7 @@ impl<'a> Attempt<'a> {
                 drop(self.sessions);
                 let open = || {
                     drop(gate.take());
-                    opened = Some(began.elapsed());
+                    opened.get_or_insert_with(|| began.elapsed());
                 };
                 let settled = what_happened(context, &ids, why, open).await;
                 settled.map_err(|error| if refused_by_data { error } else { refused(error) })
@@ -314,15 +314,12 @@ impl<'a> Attempt<'a> {
 /// The last step for a table with triggers, with the gate open again. Its triggers, if something of the swap is left to do:
 /// it was interrupted, or this step fails.
 async fn left_of(context: &Context, lock: Option<Conn>, triggers: Vec<Trigger>) -> Option<Vec<Trigger>> {
-    if context.upstream.flavor() == Flavor::MariaDb {
+    if triggers.is_empty() {
         return None;
     }
     let Some(mut lock) = lock else {
         return Some(triggers);
     };
-    if triggers.is_empty() {
-        return None;
-    }
     let moved = handover::move_last(&mut lock, context.plan.source_name()).await;
     moved.is_err().then_some(triggers)
 }

@@ -5,12 +5,13 @@
 
 use std::time::Duration;
 
+use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use tokio::time::timeout;
 
 use super::handover::Standing;
 use super::request::Request;
-use super::{Patience, TrafficGate, Where, handover, look, quiet, sessions};
+use super::{ClosedGate, Patience, TrafficGate, WatchedGate, Where, handover, look, quiet, sessions};
 use crate::session::Upstream;
 use crate::table::Table;
 use crate::triggers::{self, Trigger};
@@ -59,7 +60,6 @@ impl Rest<'_> {
     }
 
     async fn attempt(&self, triggers: &[Trigger], attempts: u32, patience: Duration) -> Result<()> {
-        let mut lock = self.upstream.control().await?;
         let mut control = self.upstream.control().await?;
         match look(&mut control, self.source).await? {
             Where::Swapped => return Ok(()),
@@ -70,51 +70,25 @@ impl Rest<'_> {
                 )));
             }
         }
-        let table = Table::load(&mut control, self.source).await?;
-        let mut in_use = vec![self.source.clone()];
-        in_use.extend(
-            triggers::neighbours(&mut control, &table)
-                .await
-                .unwrap_or_default(),
-        );
+        let in_use = self.in_use(&mut control).await?;
         let gate = self.gate.watch(&in_use);
         // Whoever stays too long is waited for, but not for ever: then the budget bounds what it costs.
-        let flavor = self.upstream.flavor();
-        let quiet = async {
-            loop {
-                let others = quiet::in_the_way(&mut control, flavor, &in_use, self.budget).await?;
-                if others.sessions.is_empty() && gate.longest_stay() <= self.budget {
-                    return Ok::<(), Error>(());
-                }
-                tokio::time::sleep(BETWEEN_CHECKS).await;
-            }
-        };
-        if let Ok(done) = timeout(patience, quiet).await {
-            done?;
+        match timeout(patience, self.quiet(&mut control, gate.as_ref(), &in_use)).await {
+            Ok(quiet) => quiet?,
+            // What was asked last may be unanswered on it.
+            Err(_) => control = self.upstream.control().await?,
         }
-        let locked = [self.source.clone(), names::last(self.source)];
-        let request = Request {
-            flavor,
-            locked: &locked,
-            in_use: &in_use,
-            budget: self.budget,
-        };
-        let closed = gate.close();
+        let mut lock = self.upstream.control().await?;
         let id = lock.id();
-        let handed_over = async {
-            let taken = request.take(&mut lock, &mut control, closed.as_ref(), attempts);
-            timeout(self.budget, taken)
-                .await
-                .map_err(|_| late("the locks"))??;
-            let handed_over = async {
-                let standing = Standing::found(&mut lock, self.source).await?;
-                handover::hand_over(&mut lock, self.source, triggers, standing).await
-            };
-            timeout(LONGEST_REST, handed_over)
-                .await
-                .map_err(|_| late("the triggers"))??;
-            Ok(lock.query_drop("UNLOCK TABLES").await?)
-        };
+        let closed = gate.close();
+        let handed_over = self.hand_over(
+            &mut lock,
+            &mut control,
+            closed.as_ref(),
+            &in_use,
+            triggers,
+            attempts,
+        );
         if let Err(error) = handed_over.await {
             // Nobody may come in while a request for the locks waits, or they are held.
             drop((lock, control));
@@ -124,6 +98,55 @@ impl Rest<'_> {
         }
         drop(closed);
         handover::move_last(&mut lock, self.source).await
+    }
+
+    /// The table and what the server locks with it, as far as it says.
+    async fn in_use(&self, control: &mut Conn) -> Result<Vec<TableName>> {
+        let table = Table::load(control, self.source).await?;
+        let neighbours = triggers::neighbours(control, &table).await;
+        let mut in_use = vec![self.source.clone()];
+        in_use.extend(neighbours.unwrap_or_default());
+        Ok(in_use)
+    }
+
+    /// Returns when nobody is known to hold the tables for long.
+    async fn quiet(&self, control: &mut Conn, gate: &dyn WatchedGate, in_use: &[TableName]) -> Result<()> {
+        let flavor = self.upstream.flavor();
+        loop {
+            let others = quiet::in_the_way(control, flavor, in_use, self.budget).await?;
+            if others.sessions.is_empty() && gate.longest_stay() <= self.budget {
+                return Ok(());
+            }
+            tokio::time::sleep(BETWEEN_CHECKS).await;
+        }
+    }
+
+    /// With the gate closed.
+    async fn hand_over(
+        &self,
+        lock: &mut Conn,
+        control: &mut Conn,
+        closed: &dyn ClosedGate,
+        in_use: &[TableName],
+        triggers: &[Trigger],
+        attempts: u32,
+    ) -> Result<()> {
+        let locked = [self.source.clone(), names::last(self.source)];
+        let request = Request {
+            flavor: self.upstream.flavor(),
+            locked: &locked,
+            in_use,
+            budget: self.budget,
+        };
+        let taken = timeout(self.budget, request.take(lock, control, closed, attempts));
+        taken.await.map_err(|_| late("the locks"))??;
+        let handed_over = async {
+            let standing = Standing::found(lock, self.source).await?;
+            handover::hand_over(lock, self.source, triggers, standing).await?;
+            Ok(lock.query_drop("UNLOCK TABLES").await?)
+        };
+        let done = timeout(LONGEST_REST, handed_over).await;
+        done.map_err(|_| late("the triggers"))?
     }
 }
 

@@ -292,9 +292,11 @@ impl Context {
         };
         rehearsed.await.map_err(|error| match error {
             Error::Refused(reason) => Error::fatal(reason.to_string()),
-            // One of them was dropped meanwhile.
-            Error::Answer(server) => Error::Transient(mysql_async::Error::Other(server.message.into())),
-            other => other,
+            // It was dropped meanwhile.
+            Error::Answer(server) if server.code == TRIGGER_DOES_NOT_EXIST => {
+                Error::Transient(mysql_async::Error::Other(server.message.into()))
+            }
+            other => refused(other),
         })
     }
 
@@ -426,6 +428,9 @@ fn refused(error: Error) -> Error {
         other => other,
     }
 }
+
+/// 1360: there is no such trigger.
+const TRIGGER_DOES_NOT_EXIST: u16 = 1360;
 
 /// The statement that swaps the tables.
 fn rename_sql(source: &TableName) -> String {
