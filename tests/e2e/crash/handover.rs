@@ -22,8 +22,8 @@ struct Census {
     own_on_the_replaced_table: u64,
 }
 
-/// A step, the time it is reached in its process, and what it leaves.
-type State = (Failpoint, u64, Census);
+/// A step and what it leaves when it is first reached.
+type State = (Failpoint, Census);
 
 /// The states in their order, with those of the way of the first `interrupted` triggers. The first ones are taken back by the
 /// process that comes next, which then begins again.
@@ -40,21 +40,21 @@ fn states(interrupted: u64) -> Vec<State> {
         ..Census::default()
     };
     let mut states = vec![
-        (Failpoint::GhostMoved, 1, before(0)),
-        (Failpoint::StandInMade, 2, before(2)),
-        (Failpoint::StandInsMade, 1, before(TRIGGERS)),
-        (Failpoint::Renamed, 1, after(TRIGGERS, 0, TRIGGERS)),
+        (Failpoint::GhostMoved, before(0)),
+        (Failpoint::StandInMade, before(1)),
+        (Failpoint::StandInsMade, before(TRIGGERS)),
+        (Failpoint::Renamed, after(TRIGGERS, 0, TRIGGERS)),
     ];
     for done in 0..interrupted {
         let left = TRIGGERS - done;
         states.extend([
-            (Failpoint::TriggerDropped, 1, after(left, done, left - 1)),
-            (Failpoint::TriggerCreated, 1, after(left, done + 1, left - 1)),
-            (Failpoint::StandInDropped, 1, after(left - 1, done + 1, left - 1)),
+            (Failpoint::TriggerDropped, after(left, done, left - 1)),
+            (Failpoint::TriggerCreated, after(left, done + 1, left - 1)),
+            (Failpoint::StandInDropped, after(left - 1, done + 1, left - 1)),
         ]);
     }
-    states.push((Failpoint::TriggersHandedOver, 1, after(0, TRIGGERS, 0)));
-    states.push((Failpoint::LastMoved, 1, after(0, TRIGGERS, 0)));
+    states.push((Failpoint::TriggersHandedOver, after(0, TRIGGERS, 0)));
+    states.push((Failpoint::LastMoved, after(0, TRIGGERS, 0)));
     states
 }
 
@@ -79,8 +79,8 @@ async fn die_in(states: Vec<State>, victim: Victim) -> Result<()> {
     scene.add_triggers().await?;
     let (past, through) = writers(&scene);
     let mut client = None;
-    for (step, nth, expected) in states {
-        scene.start_proxy(&format!("{}:{nth}", step.name()))?;
+    for (step, expected) in states {
+        scene.start_proxy(step.name())?;
         client.get_or_insert_with(|| Client::sends(&scene.road, ALTER));
         scene.stands_at(step.name()).await?;
         scene.rig.proxy.kill9();
