@@ -31,7 +31,7 @@ pub enum Where {
     Moved,
     /// The ghost stands in the source's place, and the replaced table beside it.
     Swapped,
-    /// The ghost stands in the source's place, and not all triggers are on it: [`complete`](super::complete) goes on.
+    /// The ghost stands in the source's place, and not all triggers are on it: [`complete`](super::complete()) goes on.
     Unfinished,
     /// The source was moved away and the ghost has not taken its place: only a crash of a server without atomic RENAME
     /// leaves this, and [`finish`] mends it.

@@ -16,7 +16,7 @@
 //!    MariaDB, for it would go first, and RENAME would undo it. One that came before RENAME is found in the process list
 //!    once RENAME waits, and the attempt is given up; one that comes later waits behind RENAME.
 //!
-//! A table with triggers takes more than one RENAME (see [`handover`]); what is said here holds for the one that swaps.
+//! A table with triggers takes more than one RENAME (see `handover`); what is said here holds for the one that swaps.
 //!
 //! # Why the application only sees a pause
 //! No attempt is made while a session is known to hold the table for long. The gate is closed and drained and the applier
@@ -81,7 +81,7 @@ const BETWEEN_REMINDERS: Duration = Duration::from_secs(30);
 #[async_trait]
 pub trait Recorder: Send + Sync {
     /// From now on only [`look`] can tell whether the swap has happened. Called before every attempt. `triggers` is what
-    /// [`complete`] wants to be told where it is interrupted.
+    /// [`complete()`] wants to be told where it is interrupted.
     async fn cutting_over(&self, triggers: &str) -> Result<()>;
 }
 

@@ -9,7 +9,7 @@
 //! that created it. The text is taken as bytes, in the character set in which it was given, and is given back in the same.
 //! The order among those of one time and event is that in which they are created (FOLLOWS and PRECEDES are not kept by the
 //! server). The default collation of the schema belongs to a trigger, too: where it has been changed since, the server
-//! could not create the same again, and [`load`] refuses.
+//! could not create the same again, and [`load()`] refuses.
 
 mod creator;
 mod load;

@@ -12,7 +12,7 @@ pub(crate) fn write(triggers: &[Trigger]) -> String {
 /// The triggers of a text.
 ///
 /// # Errors
-/// [`Error::Fatal`] for a text that is not [`write`]'s.
+/// [`Error::Fatal`] for a text that is not [`write()`]'s.
 pub(crate) fn read(text: &str) -> Result<Vec<Trigger>> {
     let triggers: Option<Vec<Trigger>> = text.lines().map(trigger).collect();
     triggers.ok_or_else(|| Error::fatal("the record of the table's triggers is damaged"))
