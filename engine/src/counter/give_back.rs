@@ -1,0 +1,97 @@
+//! The ghost's rows step aside, the empty ghost is given its counter, and they come back.
+
+use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+
+use super::definition::Counter;
+use crate::binlog::OWN_COMMENT;
+use crate::failpoint::Failpoint;
+use crate::indexes::create_of;
+use crate::old_table::drop_table;
+use crate::{Error, Result, TableName};
+
+/// Gives the ghost its counter, from wherever an earlier process has left it; nobody else writes to the ghost meanwhile. `hit`
+/// hears of each step that is done.
+///
+/// # Errors
+/// Those of the statements.
+pub(crate) async fn give_back(
+    conn: &mut Conn,
+    ghost: &TableName,
+    aside: &TableName,
+    counter: &Counter,
+    hit: fn(Failpoint),
+) -> Result<()> {
+    let defined = counter.is_in(&create_of(conn, ghost).await?);
+    let are_aside = has_rows(conn, aside).await?;
+    if !defined && !are_aside {
+        step_aside(conn, ghost, aside, hit).await?;
+    }
+    if !defined {
+        conn.query_drop(format!(
+            "ALTER TABLE {ghost} MODIFY {} {OWN_COMMENT}",
+            counter.with
+        ))
+        .await?;
+        hit(Failpoint::CounterDefined);
+    }
+    if !defined || are_aside {
+        exchange(conn, ghost, aside).await?;
+        hit(Failpoint::CameBack);
+    }
+    // It still counts from where the empty ghost stood. The server goes no lower than the rows let it.
+    conn.query_drop(format!("ALTER TABLE {ghost} AUTO_INCREMENT=1 {OWN_COMMENT}"))
+        .await?;
+    clear(conn, aside).await?;
+    hit(Failpoint::CounterBack);
+    Ok(())
+}
+
+/// Drops the table aside, if there is one.
+///
+/// # Errors
+/// The server's.
+pub(crate) async fn clear(conn: &mut Conn, aside: &TableName) -> Result<()> {
+    drop_table(conn, aside).await
+}
+
+async fn step_aside(conn: &mut Conn, ghost: &TableName, aside: &TableName, hit: fn(Failpoint)) -> Result<()> {
+    clear(conn, aside).await?;
+    for sql in [
+        format!("CREATE TABLE {aside} LIKE {ghost} {OWN_COMMENT}"),
+        format!("ALTER TABLE {aside} PARTITION BY KEY () PARTITIONS 1 {OWN_COMMENT}"),
+    ] {
+        conn.query_drop(sql).await?;
+    }
+    hit(Failpoint::RoomAside);
+    exchange(conn, ghost, aside).await?;
+    hit(Failpoint::SteppedAside);
+    Ok(())
+}
+
+/// Every row is in the one partition there is, so none has to be looked at.
+async fn exchange(conn: &mut Conn, ghost: &TableName, aside: &TableName) -> Result<()> {
+    let sql = format!(
+        "ALTER TABLE {aside} EXCHANGE PARTITION p0 WITH TABLE {ghost} WITHOUT VALIDATION {OWN_COMMENT}"
+    );
+    Ok(conn.query_drop(sql).await?)
+}
+
+pub(super) async fn exists(conn: &mut Conn, table: &TableName) -> Result<bool> {
+    any_row(conn, table).await.map(|row| row.is_some())
+}
+
+async fn has_rows(conn: &mut Conn, table: &TableName) -> Result<bool> {
+    any_row(conn, table).await.map(|row| row == Some(true))
+}
+
+/// Whether the table has a row; `None` if there is no such table.
+async fn any_row(conn: &mut Conn, table: &TableName) -> Result<Option<bool>> {
+    const NO_SUCH_TABLE: u16 = 1146;
+    let row = conn.query_first::<u8, _>(format!("SELECT 1 FROM {table} LIMIT 1"));
+    match row.await.map_err(Error::from) {
+        Ok(row) => Ok(Some(row.is_some())),
+        Err(Error::Answer(error)) if error.code == NO_SUCH_TABLE => Ok(None),
+        Err(error) => Err(error),
+    }
+}
