@@ -6,7 +6,7 @@ use super::definition::Counter;
 use super::give_back::give_back;
 use crate::applier::ApplierHandle;
 use crate::cancel::{asked_to_end, unless_cancelled};
-use crate::failpoint::{self, Failpoint};
+use crate::failpoint;
 use crate::indexes::create_of;
 use crate::plan::Plan;
 use crate::session::Upstream;

@@ -39,9 +39,7 @@ pub(crate) async fn give_back(
         exchange(conn, ghost, aside).await?;
         hit(Failpoint::CameBack);
     }
-    // It still counts from where the empty ghost stood. The server goes no lower than the rows let it.
-    conn.query_drop(format!("ALTER TABLE {ghost} AUTO_INCREMENT=1 {OWN_COMMENT}"))
-        .await?;
+    count_on(conn, ghost, counter).await?;
     clear(conn, aside).await?;
     hit(Failpoint::CounterBack);
     Ok(())
@@ -67,6 +65,17 @@ async fn step_aside(conn: &mut Conn, ghost: &TableName, aside: &TableName, hit: 
     exchange(conn, ghost, aside).await?;
     hit(Failpoint::SteppedAside);
     Ok(())
+}
+
+/// The ghost still counts from where it stood when it was empty: from 1, or where its definition says. The server would look
+/// at the rows only if it were to count from less than that.
+async fn count_on(conn: &mut Conn, ghost: &TableName, counter: &Counter) -> Result<()> {
+    let column = &counter.column;
+    let sql = format!("SELECT CAST(GREATEST(COALESCE(MAX({column}), 0), 0) AS UNSIGNED) FROM {ghost}");
+    let highest: u64 = conn.query_first(sql).await?.unwrap_or(0);
+    let next = highest.saturating_add(1);
+    let sql = format!("ALTER TABLE {ghost} AUTO_INCREMENT={next} {OWN_COMMENT}");
+    Ok(conn.query_drop(sql).await?)
 }
 
 /// Every row is in the one partition there is, so none has to be looked at.
