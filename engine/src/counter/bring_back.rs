@@ -3,10 +3,9 @@
 use tokio::sync::watch;
 
 use super::definition::Counter;
-use super::give_back::give_back;
+use super::give_back::give_back_or_copy;
 use crate::applier::ApplierHandle;
 use crate::cancel::{asked_to_end, unless_cancelled};
-use crate::failpoint;
 use crate::indexes::create_of;
 use crate::plan::Plan;
 use crate::session::Upstream;
@@ -42,13 +41,7 @@ pub(crate) async fn bring_back(work: BringBack<'_>) -> Result<()> {
         () = asked_to_end(work.cancelled.clone()) => return Err(given_up()),
     };
     let id = conn.id();
-    let giving = give_back(
-        &mut conn,
-        work.plan.ghost_name(),
-        work.aside,
-        &counter,
-        failpoint::hit,
-    );
+    let giving = give_back_or_copy(&mut conn, work.plan.ghost_name(), work.aside, &counter);
     unless_cancelled(work.upstream, work.cancelled.clone(), id, giving)
         .await?
         .ok_or_else(given_up)?;

@@ -5,7 +5,8 @@ use mysql_async::prelude::Queryable;
 
 use super::definition::Counter;
 use crate::binlog::OWN_COMMENT;
-use crate::failpoint::Failpoint;
+use crate::error::QUERY_INTERRUPTED;
+use crate::failpoint::{self, Failpoint};
 use crate::indexes::create_of;
 use crate::old_table::drop_table;
 use crate::{Error, Result, TableName};
@@ -28,11 +29,7 @@ pub(crate) async fn give_back(
         step_aside(conn, ghost, aside, hit).await?;
     }
     if !defined {
-        conn.query_drop(format!(
-            "ALTER TABLE {ghost} MODIFY {} {OWN_COMMENT}",
-            counter.with
-        ))
-        .await?;
+        define(conn, ghost, counter).await?;
         hit(Failpoint::CounterDefined);
     }
     if !defined || are_aside {
@@ -43,6 +40,32 @@ pub(crate) async fn give_back(
     clear(conn, aside).await?;
     hit(Failpoint::CounterBack);
     Ok(())
+}
+
+/// [`give_back`], or by the server's own way, a copy of the ghost, where the rows cannot step aside any more: since it was tried
+/// with the empty ghost somebody may have given it a key that is in the way.
+///
+/// # Errors
+/// Those of the statements.
+pub(super) async fn give_back_or_copy(
+    conn: &mut Conn,
+    ghost: &TableName,
+    aside: &TableName,
+    counter: &Counter,
+) -> Result<()> {
+    match give_back(conn, ghost, aside, counter, failpoint::hit).await {
+        Err(Error::Answer(error)) if error.code != QUERY_INTERRUPTED && !has_rows(conn, aside).await? => {
+            tracing::info!(%ghost, %error, "the server copies the ghost to give it AUTO_INCREMENT");
+            clear(conn, aside).await?;
+            define(conn, ghost, counter).await
+        }
+        other => other,
+    }
+}
+
+async fn define(conn: &mut Conn, ghost: &TableName, counter: &Counter) -> Result<()> {
+    let sql = format!("ALTER TABLE {ghost} MODIFY {} {OWN_COMMENT}", counter.with);
+    Ok(conn.query_drop(sql).await?)
 }
 
 /// Drops the table aside, if there is one.

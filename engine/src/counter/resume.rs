@@ -3,8 +3,7 @@
 use mysql_async::Conn;
 
 use super::definition::Counter;
-use super::give_back::{exists, give_back};
-use crate::failpoint;
+use super::give_back::{exists, give_back_or_copy};
 use crate::plan::Plan;
 use crate::reconcile::Turns;
 use crate::{Result, TableName};
@@ -23,7 +22,7 @@ pub(crate) async fn resume(conn: &mut Conn, plan: &mut Plan, full: &str, aside: 
         column.auto_increment = true;
     }
     if exists(conn, aside).await? {
-        give_back(conn, plan.ghost_name(), aside, &counter, failpoint::hit).await?;
+        give_back_or_copy(conn, plan.ghost_name(), aside, &counter).await?;
         plan.turns = Turns::for_ghost(conn, &plan.ghost).await?;
     } else if !counter.is_in(&plan.ghost.create) {
         plan.turns = Turns::suspended();
