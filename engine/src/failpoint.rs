@@ -48,6 +48,10 @@ failpoints! {
     IndexesTakenAway = "indexes_taken_away",
     /// The ghost lacks the indexes that are built in the end.
     IndexesPutOff = "indexes_put_off",
+    /// The empty ghost is without its counter, a table is aside, and nobody knows yet whether the counter comes back (MariaDB).
+    CounterTakenAway = "counter_taken_away",
+    /// The ghost is without the counter that it is given back in the end (MariaDB).
+    CounterPutOff = "counter_put_off",
     /// The stream's start is read and not recorded.
     StartRead = "start_read",
     /// The ghost and the stream's start are recorded.
@@ -68,6 +72,16 @@ failpoints! {
     Checkpointed = "checkpointed",
     /// Everything is copied.
     Copied = "copied",
+    /// An empty, partitioned table is there for the ghost's rows to step aside (MariaDB).
+    RoomAside = "room_aside",
+    /// The ghost's rows are aside, and it is empty (MariaDB).
+    SteppedAside = "stepped_aside",
+    /// The empty ghost has its counter, and its rows are aside (MariaDB).
+    CounterDefined = "counter_defined",
+    /// The ghost's rows are back, and its counter does not know them (MariaDB).
+    CameBack = "came_back",
+    /// The ghost has its counter, and nothing is aside (MariaDB).
+    CounterBack = "counter_back",
     /// The rows that may be stale are taken out of the ghost, for its indexes to be built.
     Settled = "settled",
     /// The indexes are built, and no record says so.

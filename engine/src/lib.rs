@@ -7,9 +7,11 @@
 pub mod alter;
 pub mod applier;
 pub mod binlog;
+mod cancel;
 pub mod checkpoint;
 pub mod chunk;
 mod conversion;
+mod counter;
 pub mod counters;
 pub mod cut_over;
 pub mod error;

@@ -58,6 +58,11 @@ pub fn record() -> TableName {
     TableName::new(STATE_SCHEMA, "migrations")
 }
 
+/// The table that the rows of a migration's ghost are in for a moment, by the migration's number.
+pub fn aside(migration: u64) -> TableName {
+    TableName::new(STATE_SCHEMA, format!("aside_{migration}"))
+}
+
 /// The temporary table in which verification has the server convert values; only its own session sees it.
 pub fn scratch(source: &TableName) -> TableName {
     TableName {

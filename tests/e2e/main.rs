@@ -7,6 +7,7 @@ mod adverse;
 mod alter_classes;
 mod alter_forms;
 mod clients;
+mod counter;
 mod crash;
 mod diff;
 mod drain;

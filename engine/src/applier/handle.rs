@@ -128,6 +128,17 @@ pub fn start(
     }
 }
 
+/// The applier stands still for as long as this lives.
+#[must_use]
+#[derive(Debug)]
+pub(crate) struct StandsStill<'a>(&'a ApplierHandle);
+
+impl Drop for StandsStill<'_> {
+    fn drop(&mut self) {
+        self.0.resume();
+    }
+}
+
 impl ApplierHandle {
     /// The position up to which every change is reconciled.
     pub fn applied(&self) -> Option<Position> {
@@ -165,6 +176,14 @@ impl ApplierHandle {
         if paused.await.is_err() {
             self.ended().await;
         }
+    }
+
+    /// [`Self::pause`], for as long as what it returns lives.
+    pub(crate) async fn stand_still(&self) -> StandsStill<'_> {
+        // Before the wait: whoever gives up waiting lets it go on, too.
+        let standing = StandsStill(self);
+        self.pause().await;
+        standing
     }
 
     /// Lets workers go on.

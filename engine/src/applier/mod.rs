@@ -21,4 +21,5 @@ mod hand;
 mod handle;
 
 pub use change_set::AppliedThrough;
+pub(crate) use handle::StandsStill;
 pub use handle::{ApplierHandle, Options, start};

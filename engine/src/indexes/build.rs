@@ -23,7 +23,8 @@ use tokio::time::timeout;
 
 use super::choose::Deferred;
 use super::put_off::{add_statement, create_of};
-use crate::applier::ApplierHandle;
+use crate::applier::{ApplierHandle, StandsStill};
+use crate::cancel::{asked_to_end, unless_cancelled};
 use crate::error::DUPLICATE_ENTRY;
 use crate::failpoint::{self, Failpoint};
 use crate::plan::Plan;
@@ -96,39 +97,32 @@ fn whole(create: &str, deferred: &Deferred) -> Result<()> {
 }
 
 async fn attempt(work: &Build<'_>, conn: &mut Conn, missing: &[&str]) -> Result<()> {
-    let mut cancelled = work.cancelled.clone();
-    let _paused = tokio::select! {
-        paused = settle(work, conn) => paused?,
-        Ok(_) = cancelled.wait_for(|cancelled| *cancelled) => return Err(given_up()),
+    let _still = tokio::select! {
+        still = settle(work, conn) => still?,
+        () = asked_to_end(work.cancelled.clone()) => return Err(given_up()),
     };
     failpoint::hit(Failpoint::Settled);
     let statement = add_statement(work.plan.ghost_name(), missing, "INPLACE");
     tracing::info!(table = %work.plan.source_name(), indexes = missing.len(), "building indexes");
-    unless_cancelled(work, conn, &statement).await?;
+    let id = conn.id();
+    let running = async { Ok(conn.query_drop(statement).await?) };
+    unless_cancelled(work.upstream, work.cancelled.clone(), id, running)
+        .await?
+        .ok_or_else(given_up)?;
     failpoint::hit(Failpoint::IndexesBuilt);
     Ok(())
 }
 
-/// The applier stands still for as long as this lives.
-struct Paused<'a>(&'a ApplierHandle);
-
-impl Drop for Paused<'_> {
-    fn drop(&mut self) {
-        self.0.resume();
-    }
-}
-
 /// Brings the ghost to rows that the source had together at one moment, and the applier to a stop.
-async fn settle<'a>(work: &Build<'a>, conn: &mut Conn) -> Result<Paused<'a>> {
+async fn settle<'a>(work: &Build<'a>, conn: &mut Conn) -> Result<StandsStill<'a>> {
     let flavor = work.upstream.flavor();
     loop {
         // With little pending, little has to be taken out.
         catch_up(work, conn).await?;
-        let paused = Paused(work.applier);
-        work.applier.pause().await;
+        let still = work.applier.stand_still().await;
         let end = Position::current(conn, flavor).await?;
         if work.applier.clear_pending_on(conn, &end).await? {
-            return Ok(paused);
+            return Ok(still);
         }
     }
 }
@@ -141,22 +135,6 @@ async fn catch_up(work: &Build<'_>, conn: &mut Conn) -> Result<()> {
         // A row may be locked for hours.
         Err(_) => Ok(()),
     }
-}
-
-/// Runs the statement; a wish to end the migration ends it.
-async fn unless_cancelled(work: &Build<'_>, conn: &mut Conn, statement: &str) -> Result<()> {
-    let id = conn.id();
-    let mut cancelled = work.cancelled.clone();
-    let mut running = std::pin::pin!(conn.query_drop(statement));
-    tokio::select! {
-        built = &mut running => return Ok(built?),
-        Ok(_) = cancelled.wait_for(|cancelled| *cancelled) => {}
-    }
-    let mut control = work.upstream.control().await?;
-    control.query_drop(format!("KILL QUERY {id}")).await?;
-    // It may have been done a moment before.
-    let _ = running.await;
-    Err(given_up())
 }
 
 fn given_up() -> Error {

@@ -21,4 +21,4 @@ mod replicas;
 
 pub(crate) use build::{Build, build};
 pub(crate) use choose::Deferred;
-pub(crate) use put_off::{Attempt, put_off};
+pub(crate) use put_off::{Attempt, create_of, put_off};

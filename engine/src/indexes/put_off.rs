@@ -72,7 +72,7 @@ pub(super) fn add_statement(ghost: &TableName, definitions: &[&str], algorithm: 
 }
 
 /// `SHOW CREATE TABLE` as it stands.
-pub(super) async fn create_of(conn: &mut Conn, table: &TableName) -> Result<String> {
+pub(crate) async fn create_of(conn: &mut Conn, table: &TableName) -> Result<String> {
     let row: Option<Row> = conn.query_first(format!("SHOW CREATE TABLE {table}")).await?;
     row.and_then(|row| row.get_opt(1)?.ok())
         .ok_or_else(|| Error::fatal(format!("the server does not describe {table}")))

@@ -22,6 +22,7 @@ use crate::applier::{self, ApplierHandle, Options};
 use crate::binlog::{StreamRequest, Streamer};
 use crate::checkpoint::{Checkpoint, Ledger};
 use crate::chunk::SizeLimits;
+use crate::counter::{self, BringBack};
 use crate::cut_over::{self, Recorder};
 use crate::failpoint::{self, Failpoint};
 use crate::indexes::{self, Build, Deferred};
@@ -29,7 +30,7 @@ use crate::plan::Plan;
 use crate::row_copy::{self, CopyReport, RowCopy};
 use crate::session::Upstream;
 use crate::verify::{self, Verified};
-use crate::{Error, Result, owner_check, slowpoint, throttle};
+use crate::{Error, Result, names, owner_check, slowpoint, throttle};
 
 /// How many warnings are kept for the client: `max_error_count` of its session cuts them further.
 const MAX_WARNINGS: usize = 1024;
@@ -146,7 +147,7 @@ impl Pipeline {
         self.enter(Event::Copied).await?;
         failpoint::hit(Failpoint::Copied);
         tokio::select! {
-            built = self.build_indexes() => built?,
+            built = self.make_whole() => built?,
             error = self.applier.failed() => return Err(error),
             // The server goes on with a build that it has begun, and the next process finds it done.
             error = self.shared.rest.asked() => return Err(error),
@@ -172,7 +173,17 @@ impl Pipeline {
         Ok(altered)
     }
 
-    async fn build_indexes(&self) -> Result<()> {
+    /// Gives the ghost what was put off.
+    async fn make_whole(&self) -> Result<()> {
+        counter::bring_back(BringBack {
+            plan: &self.plan,
+            full: self.deferred.full(),
+            aside: &names::aside(self.running.id()),
+            upstream: &self.upstream,
+            applier: &self.applier,
+            cancelled: self.running.cancelled(),
+        })
+        .await?;
         indexes::build(Build {
             plan: &self.plan,
             deferred: &self.deferred,

@@ -23,7 +23,7 @@ use crate::position::{self, Position};
 use crate::preflight::Checked;
 use crate::session::{SessionSettings, Upstream};
 use crate::table::{Column, Table, same_definition};
-use crate::{Error, Flavor, Refusal, Result, TableName, ghost, preflight, triggers};
+use crate::{Error, Flavor, Refusal, Result, TableName, counter, ghost, names, preflight, triggers};
 
 /// A migration that can begin to copy, or go on.
 pub(super) struct Prepared {
@@ -86,8 +86,7 @@ async fn begin(
     failpoint::hit(Failpoint::GhostBuilt);
     triggers_can_follow(&mut conn, &source).await?;
     owner_check::rehearse(upstream, &plan, &owner_checks).await?;
-    let (plan, deferred) = without_indexes(upstream, &mut conn, plan, checked, &task.settings).await?;
-    failpoint::hit(Failpoint::IndexesPutOff);
+    let (plan, deferred) = put_off(upstream, &mut conn, plan, checked, running).await?;
     // The position comes before the first row is read and after the definition: a change of the definition in
     // between would be in neither.
     let start = Position::current(&mut conn, upstream.flavor()).await?;
@@ -140,6 +139,39 @@ pub(super) fn checks(shared: &Shared, task: &Task) -> Result<Vec<OwnerCheck>> {
     let configured = shared.config.checks.iter();
     checks.extend(configured.filter_map(|check| check.about(&task.source)));
     Ok(checks)
+}
+
+/// The ghost without what is better given to it in the end.
+async fn put_off(
+    upstream: &Upstream,
+    conn: &mut Conn,
+    plan: Plan,
+    checked: Checked<'_>,
+    running: &Running,
+) -> Result<(Plan, Deferred)> {
+    let settings = &running.task().settings;
+    let (plan, deferred) = without_indexes(upstream, conn, plan, checked, settings).await?;
+    failpoint::hit(Failpoint::IndexesPutOff);
+    let aside = names::aside(running.id());
+    let (plan, deferred) = match counter::put_off(conn, upstream.flavor(), &plan, &aside).await? {
+        counter::Attempt::Kept => (plan, deferred),
+        counter::Attempt::PutOff => {
+            failpoint::hit(Failpoint::CounterPutOff);
+            (plan, deferred)
+        }
+        counter::Attempt::Spoiled => {
+            let plan = ghost::build(upstream, checked, settings).await?;
+            without_indexes(upstream, conn, plan, checked, settings).await?
+        }
+    };
+    if plan.turns.are_taken() {
+        tracing::info!(
+            ghost = %plan.ghost_name(),
+            "rows are inserted by one statement at a time: the server locks AUTO_INCREMENT for each, and would not with \
+             innodb_autoinc_lock_mode=2"
+        );
+    }
+    Ok((plan, deferred))
 }
 
 /// The ghost without the indexes that are better built in the end, or as it was where they would not come back the same.
@@ -304,12 +336,16 @@ async fn checkpointed(flavor: Flavor, conn: &mut Conn, record: &Record) -> Resul
     )
     .await
     {
-        Ok(plan) => Ok(Ok(Prepared {
-            deferred: deferred(record, &plan),
-            plan: Arc::new(plan),
-            start,
-            frontier,
-        })),
+        Ok(mut plan) => {
+            let deferred = deferred(record, &plan);
+            counter::resume(conn, &mut plan, deferred.full(), &names::aside(record.id)).await?;
+            Ok(Ok(Prepared {
+                plan: Arc::new(plan),
+                start,
+                frontier,
+                deferred,
+            }))
+        }
         Err(Error::Refused(reason)) => Ok(Err(format!("the ghost table is not as it was left: {reason}"))),
         Err(error) => Err(error),
     }
@@ -347,14 +383,14 @@ pub(super) async fn still_stand(upstream: &Upstream, plan: &Plan) -> Result<bool
     Ok(true)
 }
 
-/// Whether the columns are the same but for their defaults: MySQL writes that of a TIMESTAMP anew at each ALTER, an own one
-/// included, in the time zone of the session.
+/// Whether the columns are the same but for their defaults, since MySQL writes that of a TIMESTAMP anew at each ALTER, an own
+/// one included, in the time zone of the session; and but for AUTO_INCREMENT, which the ghost may be without for a while.
 fn same_columns(now: &[Column], known: &[Column]) -> bool {
     let same = |(now, known): (&Column, &Column)| {
-        let default = known.default.clone();
         *known
             == Column {
-                default,
+                default: known.default.clone(),
+                auto_increment: known.auto_increment,
                 ..now.clone()
             }
     };

@@ -10,7 +10,7 @@ use super::Shared;
 use super::owner::Ownership;
 use super::store::Record;
 use crate::failpoint::{self, Failpoint};
-use crate::{Error, Result, TableName, cut_over, ghost, names, old_table};
+use crate::{Error, Result, TableName, counter, cut_over, ghost, names, old_table};
 
 /// A migration that has ended without a swap.
 pub(super) struct Ended {
@@ -74,6 +74,7 @@ async fn remove(shared: &Shared, ended: &Ended, recorded: bool) -> Result<()> {
     if !recorded || !shared.store.is_succeeded(ended.id, source).await? {
         let mut conn = shared.upstream.control().await?;
         ghost::drop(&mut conn, source).await?;
+        counter::clear(&mut conn, &names::aside(ended.id)).await?;
         failpoint::hit(Failpoint::GhostDropped);
         cut_over::remove_sentry(&mut conn, source).await?;
         conn.disconnect().await?;

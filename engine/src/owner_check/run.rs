@@ -2,11 +2,11 @@
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
-use tokio::sync::watch;
 
 use super::render::{Target, statement};
 use super::result::Answer;
 use super::{OwnerCheck, objection};
+use crate::cancel::unless_cancelled;
 use crate::ident::quoted_text;
 use crate::plan::Plan;
 use crate::session::Upstream;
@@ -46,28 +46,12 @@ pub(crate) async fn run(context: &cut_over::Context, checks: &[OwnerCheck]) -> R
     }
     let mut conn = cut_over::snapshot(context).await?;
     let id = conn.id();
-    {
-        let mut comparing = std::pin::pin!(compare_all(&mut conn, &context.plan, checks));
-        tokio::select! {
-            compared = &mut comparing => compared?,
-            () = asked_to_end(context.cancelled.clone()) => {
-                let mut control = context.upstream.control().await?;
-                cut_over::kill_query(&mut control, id).await?;
-                // It may have ended a moment before.
-                let _ = comparing.await;
-                return Err(interrupted());
-            }
-        }
-    }
+    let comparing = compare_all(&mut conn, &context.plan, checks);
+    unless_cancelled(&context.upstream, context.cancelled.clone(), id, comparing)
+        .await?
+        .ok_or_else(interrupted)?;
     tracing::info!(table = %context.plan.source_name(), checks = checks.len(), "the owner's checks agree");
     Ok(conn.disconnect().await?)
-}
-
-async fn asked_to_end(mut cancelled: watch::Receiver<bool>) {
-    // A sender that is gone cannot cancel any more.
-    if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
-        std::future::pending::<()>().await;
-    }
 }
 
 async fn compare_all(conn: &mut Conn, plan: &Plan, checks: &[OwnerCheck]) -> Result<()> {

@@ -6,6 +6,7 @@
 //! A second one cannot run beside it, and under MariaDB's NOWAIT, which is about every lock of the statement, it
 //! fails at once. Writers that collide there roll back and halve their sets for nothing, so they take turns instead.
 //! The lock is the statement's, not the transaction's: a COMMIT, with its flush, runs beside the next writer's turn.
+//! Where it can, the ghost is filled without its counter instead (`counter/`), and turns are suspended meanwhile.
 //!
 //! # Invariants
 //! * Whoever waits for a turn holds no lock of the ghost. Whoever has it waits at most for a writer that is already
@@ -14,6 +15,7 @@
 //!   that is a lock conflict like any other.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
@@ -27,7 +29,14 @@ const INTERLEAVED: u8 = 2;
 
 /// Whose turn it is to insert into one ghost. Clones are of the same turns; the default lets everybody in.
 #[derive(Clone, Debug, Default)]
-pub struct Turns(Option<Arc<Mutex<()>>>);
+pub struct Turns(Option<Arc<Queue>>);
+
+#[derive(Debug, Default)]
+struct Queue {
+    turn: Arc<Mutex<()>>,
+    /// The ghost is without its counter for now.
+    suspended: AtomicBool,
+}
 
 /// Nobody else inserts until this is dropped.
 #[derive(Debug)]
@@ -43,22 +52,51 @@ impl Turns {
             return Ok(Self::default());
         }
         let mode: Option<u8> = conn.query_first("SELECT @@innodb_autoinc_lock_mode").await?;
-        if mode == Some(INTERLEAVED) {
-            return Ok(Self::default());
+        Ok(match mode {
+            Some(INTERLEAVED) => Self::default(),
+            _ => Self(Some(Arc::default())),
+        })
+    }
+
+    /// The turns of a ghost that is without its counter.
+    pub(crate) fn suspended() -> Self {
+        let turns = Self(Some(Arc::default()));
+        turns.suspend();
+        turns
+    }
+
+    /// Whether writers have to take turns.
+    pub(crate) fn are_taken(&self) -> bool {
+        self.0.is_some() && !self.are_suspended()
+    }
+
+    /// Whether writers will have to take turns, and need not now.
+    pub(crate) fn are_suspended(&self) -> bool {
+        let queue = self.0.as_ref();
+        queue.is_some_and(|queue| queue.suspended.load(Ordering::Acquire))
+    }
+
+    /// Lets everybody in; the ghost is without its counter.
+    pub(crate) fn suspend(&self) {
+        self.set_suspended(true);
+    }
+
+    /// Has writers take turns again; none is at work.
+    pub(crate) fn resume(&self) {
+        self.set_suspended(false);
+    }
+
+    fn set_suspended(&self, suspended: bool) {
+        if let Some(queue) = &self.0 {
+            queue.suspended.store(suspended, Ordering::Release);
         }
-        tracing::info!(
-            ghost = %ghost.name,
-            "rows are inserted by one statement at a time: the server locks AUTO_INCREMENT for each, and would not with \
-             innodb_autoinc_lock_mode=2"
-        );
-        Ok(Self(Some(Arc::default())))
     }
 
     /// Waits for a turn; `None` where none is needed.
     pub(super) async fn take(&self) -> Option<Turn> {
         match &self.0 {
-            Some(turns) => Some(Turn(Arc::clone(turns).lock_owned().await)),
-            None => None,
+            Some(queue) if !self.are_suspended() => Some(Turn(Arc::clone(&queue.turn).lock_owned().await)),
+            _ => None,
         }
     }
 }

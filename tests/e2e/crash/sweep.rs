@@ -20,6 +20,9 @@ crate::both!(the_proxy_dies_at_each_step, the_server_dies_at_each_step);
 const ALTER: &str =
     "ALTER TABLE t MODIFY v BIGINT, ADD COLUMN w VARCHAR(10) DEFAULT 'new' AFTER id, ADD UNIQUE KEY by_v (v)";
 
+/// One whose ghost is without AUTO_INCREMENT while it is filled (MariaDB): no unique key is in the way.
+const UNCOUNTED: &str = "ALTER TABLE t MODIFY v BIGINT, ADD COLUMN w VARCHAR(10) DEFAULT 'new' AFTER id";
+
 /// One that the data refuses, with 1264.
 const REFUSED: &str = "ALTER TABLE t MODIFY v TINYINT, ADD COLUMN w VARCHAR(10) DEFAULT 'new' AFTER id";
 const OUT_OF_RANGE: u16 = 1264;
@@ -41,6 +44,8 @@ struct Case {
 struct Traits {
     /// Belongs to a migration that the data refuses.
     refused: bool,
+    /// Belongs to a ghost that is without AUTO_INCREMENT while it is filled.
+    uncounted: bool,
     /// Is only reached by a migration that died at this one before.
     after: Option<Failpoint>,
     /// Needs rows of the ghost that are wrong, or a counter that is behind.
@@ -54,6 +59,7 @@ struct Traits {
 fn traits(step: Failpoint, victim: Victim, flavor: Flavor) -> Traits {
     let mut traits = Traits {
         refused: false,
+        uncounted: false,
         after: None,
         needs_faults: false,
         needs_triggers: false,
@@ -87,6 +93,16 @@ fn traits(step: Failpoint, victim: Victim, flavor: Flavor) -> Traits {
             }
         }
         Failpoint::SentryDropped => traits.exists = flavor == Flavor::MariaDb,
+        Failpoint::CounterTakenAway
+        | Failpoint::CounterPutOff
+        | Failpoint::RoomAside
+        | Failpoint::SteppedAside
+        | Failpoint::CounterDefined
+        | Failpoint::CameBack
+        | Failpoint::CounterBack => {
+            traits.uncounted = true;
+            traits.exists = flavor == Flavor::MariaDb;
+        }
         _ => {}
     }
     traits
@@ -123,10 +139,11 @@ fn together(flavor: Flavor, victim: Victim, steps_max: usize) -> Vec<Case> {
             // Where rows are made wrong, nothing can be said of those that a crash makes wrong.
             _ if traits.needs_faults => 2,
             _ if traits.needs_triggers => 5,
+            _ if traits.uncounted => 6,
             _ => 3,
         }
     };
-    let mut groups: [Vec<Failpoint>; 6] = Default::default();
+    let mut groups: [Vec<Failpoint>; 7] = Default::default();
     for step in existing(flavor, victim) {
         groups[group(&step)].push(step);
     }
@@ -172,6 +189,11 @@ impl Case {
     async fn play(&self, scene: &mut Scene) -> Result<()> {
         let flavor = scene.rig.flavor();
         let refused = self.has(|traits| traits.refused, flavor);
+        let alter = match refused {
+            true => REFUSED,
+            false if self.has(|traits| traits.uncounted, flavor) => UNCOUNTED,
+            false => ALTER,
+        };
         scene.prepare(ROWS).await?;
         let has_triggers = self.has(|traits| traits.needs_triggers, flavor);
         if has_triggers {
@@ -179,7 +201,7 @@ impl Case {
         }
         scene.start_proxy(&spec(&self.steps, flavor))?;
         let writers = scene.writers(0);
-        let client = Client::sends(&scene.road, if refused { REFUSED } else { ALTER });
+        let client = Client::sends(&scene.road, alter);
         self.deaths(scene, &client).await?;
         let answer = client.answer().await?;
         let ends = scene.ends().await?;
@@ -190,7 +212,7 @@ impl Case {
             is_true_of_an_altered_table(answer)?;
             ensure!(ends == ["done"], "{ends:?}");
         }
-        scene.all_is_well(writers, (!refused).then_some(ALTER)).await?;
+        scene.all_is_well(writers, (!refused).then_some(alter)).await?;
         match has_triggers {
             true => scene.triggers_have_done_the_same().await,
             false => Ok(()),
