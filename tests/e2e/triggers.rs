@@ -110,6 +110,12 @@ const CASES: &[Case] = &[
          CREATE TRIGGER s AFTER UPDATE ON t FOR EACH ROW UPDATE sums SET total = total + NEW.a - OLD.a;",
     ),
     online(
+        "their own table, and a view",
+        WIDER,
+        "CREATE VIEW seen AS SELECT id, a FROM t WHERE id < 40;
+         CREATE TRIGGER o BEFORE INSERT ON t FOR EACH ROW SET NEW.a = (SELECT COUNT(*) FROM t) + (SELECT COUNT(*) FROM seen);",
+    ),
+    online(
         "one that refuses rows",
         WIDER,
         "CREATE TRIGGER r BEFORE INSERT ON t FOR EACH ROW IF NEW.a > 5 THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT='too much'; END IF;",
@@ -456,5 +462,44 @@ async fn a_backup_lock_is_waited_for_with_the_table_free_on_mysql() -> Result<()
         triggers(&mut root, "nat").await?,
     );
     ensure!(ours == native, "{ours:#?}\nnatively: {native:#?}");
+    nothing_left(&mut root).await
+}
+
+/// Each swap locks the other table, too: one of them is tried again, and nobody hears of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_tables_that_use_each_other_are_altered_at_once_on_mysql() -> Result<()> {
+    let rig = Rig::start(Flavor::MySql, &["--strategy", "ghost"]).await?;
+    let mut root = rig.direct("").await?;
+    let both = "CREATE TABLE u (id INT PRIMARY KEY, a INT);
+         CREATE TRIGGER t_reads BEFORE INSERT ON t FOR EACH ROW SET NEW.a = (SELECT COUNT(*) FROM u);
+         CREATE TRIGGER t_notes AFTER INSERT ON t FOR EACH ROW INSERT INTO log (what, id) VALUES ('t', NEW.id);
+         CREATE TRIGGER u_reads BEFORE INSERT ON u FOR EACH ROW SET NEW.a = (SELECT COUNT(*) FROM t);
+         CREATE TRIGGER u_notes AFTER INSERT ON u FOR EACH ROW INSERT INTO log (what, id) VALUES ('u', NEW.id);";
+    prepare(&mut root, both).await?;
+    let (mut one, mut other) = (rig.client().await?, rig.client().await?);
+    let mut direct = rig.direct("nat").await?;
+    for (of_t, of_u) in [
+        ("ALTER TABLE t MODIFY a BIGINT", "ALTER TABLE u MODIFY a BIGINT"),
+        ("ALTER TABLE t MODIFY a INT", "ALTER TABLE u MODIFY a INT"),
+        ("ALTER TABLE t MODIFY a BIGINT", "ALTER TABLE u MODIFY a BIGINT"),
+    ] {
+        let (first, second) = tokio::join!(one.query_drop(of_t), other.query_drop(of_u));
+        first.and(second).map_err(|error| rig.explain(error.into()))?;
+        direct.query_drop(of_t).await?;
+        direct.query_drop(of_u).await?;
+    }
+    for schema in ["app", "nat"] {
+        for table in ["u", "t", "u"] {
+            let sql =
+                format!("INSERT INTO {schema}.{table} (id) SELECT COUNT(*) + 100 FROM {schema}.{table}");
+            root.query_drop(sql).await?;
+        }
+    }
+    rig.tables_are_equal("u").await?;
+    the_same_is_there(&rig, &mut root).await?;
+    for table in ["t", "u"] {
+        let online = rig.migrations_of(table).await?;
+        ensure!(online.iter().filter(|migration| migration.succeeded()).count() == 3);
+    }
     nothing_left(&mut root).await
 }
