@@ -39,6 +39,7 @@ pub mod row_copy;
 mod server_run;
 pub mod session;
 mod slowpoint;
+mod statistics;
 pub mod table;
 pub mod throttle;
 mod triggers;

@@ -63,6 +63,11 @@ pub fn aside(migration: u64) -> TableName {
     TableName::new(STATE_SCHEMA, format!("aside_{migration}"))
 }
 
+/// The name under which statistics of a migration's ghost are kept; there is no such table.
+pub fn kept_statistics(migration: u64) -> TableName {
+    TableName::new(STATE_SCHEMA, format!("statistics_{migration}"))
+}
+
 /// The temporary table in which verification has the server convert values; only its own session sees it.
 pub fn scratch(source: &TableName) -> TableName {
     TableName {

@@ -23,6 +23,7 @@ mod proxy_protocol;
 mod routing;
 mod snapshots;
 mod stall;
+mod statistics;
 mod support;
 mod terminal;
 mod tls;

@@ -5,7 +5,6 @@ use mysql_async::prelude::Queryable;
 
 use super::definition::Counter;
 use crate::binlog::OWN_COMMENT;
-use crate::error::QUERY_INTERRUPTED;
 use crate::failpoint::{self, Failpoint};
 use crate::indexes::create_of;
 use crate::old_table::drop_table;
@@ -54,7 +53,7 @@ pub(super) async fn give_back_or_copy(
     counter: &Counter,
 ) -> Result<()> {
     match give_back(conn, ghost, aside, counter, failpoint::hit).await {
-        Err(Error::Answer(error)) if error.code != QUERY_INTERRUPTED && !has_rows(conn, aside).await? => {
+        Err(Error::Answer(error)) if !has_rows(conn, aside).await? => {
             tracing::info!(%ghost, %error, "the server copies the ghost to give it AUTO_INCREMENT");
             clear(conn, aside).await?;
             define(conn, ghost, counter).await

@@ -24,7 +24,7 @@ use crate::preflight::Checked;
 use crate::reconcile::{Turns, Warning, rename_ghost};
 use crate::session::{SessionSettings, Upstream};
 use crate::table::Table;
-use crate::{Result, TableName, conversion, mapping, names};
+use crate::{Result, TableName, conversion, mapping, names, statistics};
 
 /// Builds the ghost of the checked statement's table and plans the migration.
 ///
@@ -84,6 +84,7 @@ async fn build_from_scratch(
     let name = names::ghost(&source.name);
     definition::create(conn, upstream.flavor(), source, &name).await?;
     failpoint::hit(Failpoint::GhostCreated);
+    statistics::carry_over(conn, upstream.flavor(), &source.name, &name).await?;
     let altered = definition::alter(upstream, statement, &name, settings).await?;
     describe(conn, source, statement, settings, altered).await
 }

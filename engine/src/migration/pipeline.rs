@@ -30,7 +30,7 @@ use crate::plan::Plan;
 use crate::row_copy::{self, CopyReport, RowCopy};
 use crate::session::Upstream;
 use crate::verify::{self, Verified};
-use crate::{Error, Result, names, owner_check, slowpoint, throttle};
+use crate::{Error, Result, names, owner_check, slowpoint, statistics, throttle};
 
 /// How many warnings are kept for the client: `max_error_count` of its session cuts them further.
 const MAX_WARNINGS: usize = 1024;
@@ -192,7 +192,9 @@ impl Pipeline {
             share: &self.running.share,
             cancelled: self.running.cancelled(),
         })
-        .await
+        .await?;
+        let kept = names::kept_statistics(self.running.id());
+        statistics::refresh(&self.upstream, &self.plan, &kept).await
     }
 
     async fn enter(&self, event: Event) -> Result<()> {

@@ -23,7 +23,9 @@ use crate::position::{self, Position};
 use crate::preflight::Checked;
 use crate::session::{SessionSettings, Upstream};
 use crate::table::{Column, Table, same_definition};
-use crate::{Error, Flavor, Refusal, Result, TableName, counter, ghost, names, preflight, triggers};
+use crate::{
+    Error, Flavor, Refusal, Result, TableName, counter, ghost, names, preflight, statistics, triggers,
+};
 
 /// A migration that can begin to copy, or go on.
 pub(super) struct Prepared {
@@ -150,6 +152,8 @@ async fn put_off(
     running: &Running,
 ) -> Result<(Plan, Deferred)> {
     let settings = &running.task().settings;
+    let kept = names::kept_statistics(running.id());
+    statistics::keep(conn, upstream.flavor(), plan.ghost_name(), &kept).await?;
     let (plan, deferred) = without_indexes(upstream, conn, plan, checked, settings).await?;
     failpoint::hit(Failpoint::IndexesPutOff);
     let aside = names::aside(running.id());

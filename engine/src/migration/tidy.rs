@@ -10,7 +10,7 @@ use super::Shared;
 use super::owner::Ownership;
 use super::store::Record;
 use crate::failpoint::{self, Failpoint};
-use crate::{Error, Result, TableName, counter, cut_over, ghost, names, old_table};
+use crate::{Error, Result, TableName, counter, cut_over, ghost, names, old_table, statistics};
 
 /// A migration that has ended without a swap.
 pub(super) struct Ended {
@@ -75,6 +75,8 @@ async fn remove(shared: &Shared, ended: &Ended, recorded: bool) -> Result<()> {
         let mut conn = shared.upstream.control().await?;
         ghost::drop(&mut conn, source).await?;
         counter::clear(&mut conn, &names::aside(ended.id)).await?;
+        let kept = names::kept_statistics(ended.id);
+        statistics::forget(&mut conn, shared.upstream.flavor(), &kept).await?;
         failpoint::hit(Failpoint::GhostDropped);
         cut_over::remove_sentry(&mut conn, source).await?;
         conn.disconnect().await?;
