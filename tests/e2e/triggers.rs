@@ -136,6 +136,23 @@ const CASES: &[Case] = &[
         "CREATE TRIGGER n BEFORE INSERT ON t FOR EACH ROW SET NEW.pad = NEW.a;",
     ),
     online(
+        "checks whose names the server has made",
+        WIDER,
+        "ALTER TABLE t ADD CHECK (id > 0), ADD CHECK (id < 1000000);
+         CREATE TRIGGER n AFTER INSERT ON t FOR EACH ROW INSERT INTO log (what, id, new) VALUES ('n', NEW.id, NEW.a);",
+    ),
+    native(
+        "a check with a name of its own",
+        WIDER,
+        "ALTER TABLE t ADD CONSTRAINT positive CHECK (id > 0);
+         CREATE TRIGGER n AFTER INSERT ON t FOR EACH ROW INSERT INTO log (what, id, new) VALUES ('n', NEW.id, NEW.a);",
+    ),
+    online(
+        "a check with a name of its own comes",
+        "ALTER TABLE t MODIFY a BIGINT, ADD CONSTRAINT positive CHECK (id > 0)",
+        "CREATE TRIGGER n AFTER INSERT ON t FOR EACH ROW INSERT INTO log (what, id, new) VALUES ('n', NEW.id, NEW.a);",
+    ),
+    online(
         "a table they need is not there",
         WIDER,
         "CREATE TRIGGER n AFTER INSERT ON t FOR EACH ROW INSERT INTO nowhere VALUES (NEW.id);",

@@ -125,6 +125,7 @@ async fn triggers_can_follow(conn: &mut Conn, source: &Table) -> Result<()> {
     let can_follow = async {
         let triggers = triggers::load(conn, &source.name).await?;
         triggers::rehearse(conn, &source.name, &triggers).await?;
+        triggers::ghost_can_come(conn, &source.name).await?;
         triggers::neighbours(conn, source).await
     };
     match can_follow.await {

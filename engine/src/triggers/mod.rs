@@ -13,6 +13,7 @@
 
 mod creator;
 mod load;
+mod names_of_checks;
 mod neighbours;
 mod record;
 mod rehearse;
@@ -23,6 +24,7 @@ use mysql_async::{Conn, Row, Value};
 pub(crate) use creator::Creator;
 use creator::Settings;
 pub(crate) use load::load;
+pub(crate) use names_of_checks::ghost_can_come;
 pub(crate) use neighbours::neighbours;
 pub(crate) use record::{read, write};
 pub(crate) use rehearse::rehearse;
