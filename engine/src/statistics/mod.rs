@@ -16,7 +16,7 @@ use mysql_async::prelude::Queryable;
 use crate::binlog::OWN_COMMENT;
 use crate::plan::Plan;
 use crate::session::Upstream;
-use crate::{Error, Flavor, Result, TableName};
+use crate::{Flavor, Result, TableName};
 
 /// Gives the ghost, which is as the source is and not altered yet, the source's statistics.
 ///
@@ -87,10 +87,10 @@ async fn analyze(conn: &mut Conn, flavor: Flavor, ghost: &TableName) -> Result<(
         .await?)
 }
 
-/// A refusal of the server's is logged, and no more.
+/// A word of the server's against it is logged, and no more, be it a lock that somebody else has.
 fn told(result: Result<()>, ghost: &TableName) -> Result<()> {
     match result {
-        Err(Error::Answer(error)) => {
+        Err(error) if error.server().is_some() => {
             tracing::info!(%ghost, %error, "statistics are not carried over");
             Ok(())
         }
