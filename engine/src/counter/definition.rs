@@ -2,6 +2,7 @@
 
 use crate::Ident;
 use crate::plan::Plan;
+use crate::table::definition_lines;
 
 /// The attribute as the server writes it, after the type and before anything that could hold a text.
 const ATTRIBUTE: &str = " AUTO_INCREMENT";
@@ -27,7 +28,7 @@ impl Counter {
 
     fn named(column: &Ident, create: &str) -> Option<Self> {
         let name = format!("{column} ");
-        lines(create).find_map(|line| {
+        definition_lines(create).find_map(|line| {
             let (kind, rest) = line.strip_prefix(&name)?.split_once(ATTRIBUTE)?;
             (!kind.contains(['\'', '`', '"'])).then(|| Self {
                 column: column.clone(),
@@ -39,19 +40,15 @@ impl Counter {
 
     /// Whether a table with the definition `create` has it.
     pub(crate) fn is_in(&self, create: &str) -> bool {
-        lines(create).any(|line| line == self.with)
+        definition_lines(create).any(|line| line == self.with)
     }
 }
 
 /// Whether a table with the definition `create` could be exchanged with a partition: those are divided by the primary key,
 /// which all other unique keys would have to hold, and have no indexes of other kinds.
 pub(super) fn may_be_exchanged(create: &str) -> bool {
-    let mut indexes = lines(create).filter(|line| line.contains("KEY ") && !line.starts_with('`'));
+    let mut indexes = definition_lines(create).filter(|line| line.contains("KEY ") && !line.starts_with('`'));
     indexes.all(|line| line.starts_with("KEY ") || line.starts_with("PRIMARY KEY "))
-}
-
-fn lines(create: &str) -> impl Iterator<Item = &str> {
-    create.lines().map(|line| line.trim().trim_end_matches(','))
 }
 
 #[cfg(test)]

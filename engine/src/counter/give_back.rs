@@ -36,7 +36,7 @@ pub(crate) async fn give_back(
         hit(Failpoint::CameBack);
     }
     count_on(conn, ghost, counter).await?;
-    clear(conn, aside).await?;
+    drop_table(conn, aside).await?;
     hit(Failpoint::CounterBack);
     Ok(())
 }
@@ -55,7 +55,7 @@ pub(super) async fn give_back_or_copy(
     match give_back(conn, ghost, aside, counter, failpoint::hit).await {
         Err(Error::Answer(error)) if !has_rows(conn, aside).await? => {
             tracing::info!(%ghost, %error, "the server copies the ghost to give it AUTO_INCREMENT");
-            clear(conn, aside).await?;
+            drop_table(conn, aside).await?;
             define(conn, ghost, counter).await
         }
         other => other,
@@ -67,16 +67,8 @@ async fn define(conn: &mut Conn, ghost: &TableName, counter: &Counter) -> Result
     Ok(conn.query_drop(sql).await?)
 }
 
-/// Drops the table aside, if there is one.
-///
-/// # Errors
-/// The server's.
-pub(crate) async fn clear(conn: &mut Conn, aside: &TableName) -> Result<()> {
-    drop_table(conn, aside).await
-}
-
 async fn step_aside(conn: &mut Conn, ghost: &TableName, aside: &TableName, hit: fn(Failpoint)) -> Result<()> {
-    clear(conn, aside).await?;
+    drop_table(conn, aside).await?;
     for sql in [
         format!("CREATE TABLE {aside} LIKE {ghost} {OWN_COMMENT}"),
         format!("ALTER TABLE {aside} PARTITION BY KEY () PARTITIONS 1 {OWN_COMMENT}"),

@@ -27,6 +27,5 @@ mod put_off;
 mod resume;
 
 pub(crate) use bring_back::{BringBack, bring_back};
-pub(crate) use give_back::clear;
 pub(crate) use put_off::{Attempt, put_off};
 pub(crate) use resume::resume;

@@ -4,10 +4,11 @@ use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 
 use super::definition::{Counter, may_be_exchanged};
-use super::give_back::{clear, give_back};
+use super::give_back::give_back;
 use crate::binlog::OWN_COMMENT;
 use crate::failpoint::{self, Failpoint};
 use crate::indexes::create_of;
+use crate::old_table::drop_table;
 use crate::plan::Plan;
 use crate::table::same_definition;
 use crate::{Error, Flavor, Result, TableName};
@@ -38,7 +39,7 @@ pub(crate) async fn put_off(
     if flavor != Flavor::MariaDb {
         return Ok(Attempt::Kept);
     }
-    clear(conn, aside).await?;
+    drop_table(conn, aside).await?;
     let ghost = plan.ghost_name();
     let create = create_of(conn, ghost).await?;
     let Some(counter) = Counter::of(plan, &create) else {
@@ -56,7 +57,7 @@ pub(crate) async fn put_off(
         // The server does not do it with this table.
         Err(Error::Answer(error)) => {
             tracing::debug!(%error, %ghost, "AUTO_INCREMENT cannot be put off");
-            clear(conn, aside).await?;
+            drop_table(conn, aside).await?;
             Ok(Attempt::Spoiled)
         }
         Err(error) => Err(error),

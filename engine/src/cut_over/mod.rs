@@ -47,6 +47,7 @@ use tokio::sync::watch;
 use self::attempt::Attempt;
 use self::look::SENTRY_COMMENT;
 use crate::binlog::OWN_COMMENT;
+use crate::cancel::asked_to_end;
 use crate::counters::Counters;
 use crate::failpoint::{self, Failpoint};
 use crate::follower::Follower;
@@ -397,16 +398,9 @@ impl Context {
     }
 
     async fn pause(&self, pause: Duration) -> Result<()> {
-        let mut cancelled = self.cancelled.clone();
-        // A sender that is gone cannot cancel any more: then only the time counts.
-        let asked = async {
-            if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        };
         tokio::select! {
             () = tokio::time::sleep(pause) => Ok(()),
-            () = asked => Err(interrupted()),
+            () = asked_to_end(self.cancelled.clone()) => Err(interrupted()),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::Ident;
 use crate::plan::Plan;
-use crate::table::Index;
+use crate::table::{Index, definition_lines};
 
 /// What the ghost is to look like when its indexes are built.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,8 +80,7 @@ fn is_primary(index: &Index) -> bool {
 
 /// The lines of `SHOW CREATE TABLE` that define indexes; each is a clause of ADD.
 fn index_lines(create: &str) -> impl Iterator<Item = &str> {
-    let lines = create.lines().map(|line| line.trim().trim_end_matches(','));
-    lines.filter(|line| line.starts_with("KEY ") || line.starts_with("UNIQUE KEY "))
+    definition_lines(create).filter(|line| line.starts_with("KEY ") || line.starts_with("UNIQUE KEY "))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::Shared;
 use super::owner::Ownership;
 use super::store::Record;
 use crate::failpoint::{self, Failpoint};
-use crate::{Error, Result, TableName, counter, cut_over, ghost, names, old_table, statistics};
+use crate::{Error, Result, TableName, cut_over, ghost, names, old_table, statistics};
 
 /// A migration that has ended without a swap.
 pub(super) struct Ended {
@@ -74,7 +74,7 @@ async fn remove(shared: &Shared, ended: &Ended, recorded: bool) -> Result<()> {
     if !recorded || !shared.store.is_succeeded(ended.id, source).await? {
         let mut conn = shared.upstream.control().await?;
         ghost::drop(&mut conn, source).await?;
-        counter::clear(&mut conn, &names::aside(ended.id)).await?;
+        old_table::drop_table(&mut conn, &names::aside(ended.id)).await?;
         let kept = names::kept_statistics(ended.id);
         statistics::forget(&mut conn, shared.upstream.flavor(), &kept).await?;
         failpoint::hit(Failpoint::GhostDropped);

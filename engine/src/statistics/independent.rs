@@ -20,26 +20,10 @@ const TABLES: [(&str, &str); 3] = [
     ("index_stats", "index_name, prefix_arity, avg_frequency"),
 ];
 
-/// Gives the ghost the source's statistics.
-pub(super) async fn carry_over(conn: &mut Conn, source: &TableName, ghost: &TableName) -> Result<()> {
+/// Gives one table what is known of another.
+pub(super) async fn copy(conn: &mut Conn, from: &TableName, to: &TableName) -> Result<()> {
     for (statistics, columns) in TABLES {
-        copy(conn, (source, ghost), (statistics, columns)).await?;
-    }
-    Ok(())
-}
-
-/// Keeps what the ghost has, under a name of which there is no table.
-pub(super) async fn keep(conn: &mut Conn, ghost: &TableName, kept: &TableName) -> Result<()> {
-    for (statistics, columns) in TABLES {
-        copy(conn, (ghost, kept), (statistics, columns)).await?;
-    }
-    Ok(())
-}
-
-/// Gives the ghost what was kept of it.
-pub(super) async fn give_back(conn: &mut Conn, ghost: &TableName, kept: &TableName) -> Result<()> {
-    for (statistics, columns) in TABLES {
-        copy(conn, (kept, ghost), (statistics, columns)).await?;
+        copy_one(conn, (from, to), (statistics, columns)).await?;
     }
     Ok(())
 }
@@ -70,7 +54,7 @@ fn of(table: &TableName) -> String {
 }
 
 /// Through us: the server does not read and write these tables in one statement.
-async fn copy(
+async fn copy_one(
     conn: &mut Conn,
     (from, to): (&TableName, &TableName),
     (statistics, columns): (&str, &str),

@@ -30,7 +30,7 @@ pub(crate) async fn carry_over(
 ) -> Result<()> {
     let carried = match flavor {
         Flavor::MySql => histograms::carry_over(conn, source, ghost).await,
-        Flavor::MariaDb => independent::carry_over(conn, source, ghost).await,
+        Flavor::MariaDb => independent::copy(conn, source, ghost).await,
     };
     told(carried, ghost)
 }
@@ -44,7 +44,7 @@ pub(crate) async fn keep(conn: &mut Conn, flavor: Flavor, ghost: &TableName, kep
         Flavor::MySql => Ok(()),
         Flavor::MariaDb => {
             forget(conn, flavor, kept).await?;
-            told(independent::keep(conn, ghost, kept).await, ghost)
+            told(independent::copy(conn, ghost, kept).await, ghost)
         }
     }
 }
@@ -70,7 +70,7 @@ pub(crate) async fn refresh(upstream: &Upstream, plan: &Plan, kept: &TableName) 
     told(analyze(&mut conn, flavor, ghost).await, ghost)?;
     let refreshed = match flavor {
         Flavor::MySql => histograms::refresh(&mut conn, plan).await,
-        Flavor::MariaDb => independent::give_back(&mut conn, ghost, kept).await,
+        Flavor::MariaDb => independent::copy(&mut conn, kept, ghost).await,
     };
     told(refreshed, ghost)?;
     forget(&mut conn, flavor, kept).await?;

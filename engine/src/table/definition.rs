@@ -1,4 +1,9 @@
-//! Whether two definitions of a table are the same.
+//! A table's definition as text: its lines, and whether two are the same.
+
+/// The lines of `SHOW CREATE TABLE`; each that defines something is a clause of ADD or MODIFY.
+pub(crate) fn definition_lines(create: &str) -> impl Iterator<Item = &str> {
+    create.lines().map(|line| line.trim().trim_end_matches(','))
+}
 
 /// Whether two `SHOW CREATE TABLE` texts describe the same table: its AUTO_INCREMENT counter moves with inserts.
 pub fn same_definition(one: &str, other: &str) -> bool {

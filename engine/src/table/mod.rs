@@ -5,6 +5,7 @@ mod definition;
 mod load;
 
 pub(crate) use choose::declared_length;
+pub(crate) use definition::definition_lines;
 pub use definition::same_definition;
 
 use crate::key::KeyColumn;
