@@ -17,6 +17,7 @@ mod listener;
 mod peer;
 mod protocol;
 pub mod routing;
+mod scheduling;
 mod session;
 mod stop;
 mod stream;

@@ -13,6 +13,8 @@ use std::{io, thread};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
+use crate::scheduling;
+
 /// All threads; they end when this is dropped, and so do the tasks that are left on them.
 #[derive(Debug)]
 pub(crate) struct Workers(Vec<Worker>);
@@ -65,6 +67,7 @@ impl Worker {
         thread::Builder::new()
             .name(format!("relay-{number}"))
             .spawn(move || {
+                scheduling::as_batch();
                 // Nobody sends anything: the end of the channel is the end of the thread.
                 let _ = runtime.block_on(ended);
                 // A lookup of a name that still hangs must not hold up the end of the process.
