@@ -59,11 +59,11 @@ def node_client(name, package, program):
 
 def rust_client(name):
     def prepare(_server):
-        library = provide.connector_c()
-        binary = provide.rust() / name
+        root = provide.libmysqlclient() / "root"
+        command = [*provide.loader(root), provide.rust() / name]
         lock = (HERE / "rust/Cargo.lock").read_text()
         version = lock.split(f'name = "{name}"\nversion = "')[1].split('"')[0]
-        return [binary], {"MARIADB_PLUGIN_DIR": str(library / "libmariadb3/plugin")}, version
+        return command, {"LIBMYSQL_PLUGIN_DIR": str(root / "usr/lib/mysql/plugin")}, version
     return Client(name, prepare)
 
 

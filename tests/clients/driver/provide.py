@@ -20,8 +20,13 @@ HERE = ROOT / "tests/clients"
 DEBIAN_SUITE = "trixie"
 DEBIAN_PACKAGES = ["php-cli", "php-mysql", "ruby", "ruby-mysql2", "ruby-activerecord", "libdbd-mysql-perl",
                    "libdbd-mariadb-perl", "libmariadb-java"]
-# mysqlclient and diesel are compiled against MariaDB's client library as this machine's own release has it.
+# mysqlclient is compiled against MariaDB's client library as this machine's own release has it.
 MYSQLCLIENT = "mysqlclient==2.3.1"
+# diesel is linked with MySQL's: what MariaDB's makes of a length it was told (since 3.3.19 and 3.4.9) leaves it with empty
+# texts, at the server itself, too.
+MYSQL_SUITE = "unstable"
+# The newest version whose declarations diesel's own binding knows; the library's ABI is the same in all of 9.x.
+MYSQL_DECLARATIONS = "9.5.0"
 
 
 class Unavailable(Exception):
@@ -45,7 +50,7 @@ def environment(make):
     """Makes `make(folder)` keep its folder in the cache, named after everything its recipe reads."""
     @functools.cache
     def provide():
-        constants = f"{DEBIAN_SUITE} {DEBIAN_PACKAGES} {MYSQLCLIENT}"
+        constants = f"{DEBIAN_SUITE} {DEBIAN_PACKAGES} {MYSQLCLIENT} {MYSQL_SUITE}"
         recipe = hashlib.sha256((inspect.getsource(make) + constants).encode())
         for name in ("requirements.txt", "package-lock.json"):
             recipe.update((HERE / name).read_bytes())
@@ -94,7 +99,8 @@ def mysqlclient(folder):
     call("python3", "-m", "venv", "--system-site-packages", folder)
     flags = {"MYSQLCLIENT_CFLAGS": f"-I{library / 'include'}",
              "MYSQLCLIENT_LDFLAGS": f"-L{library} -lmariadb -Wl,-rpath,{library}"}
-    call(folder / "bin/pip", "install", "-q", MYSQLCLIENT, env={**os.environ, **flags})
+    # Not a wheel that pip built before: that one has the place of another library in it.
+    call(folder / "bin/pip", "install", "-q", "--no-cache-dir", MYSQLCLIENT, env={**os.environ, **flags})
 
 
 @environment
@@ -109,17 +115,25 @@ def debian(folder):
     call(ROOT / "scripts/debian-archive", DEBIAN_SUITE, folder / "root", *DEBIAN_PACKAGES)
 
 
+@environment
+def libmysqlclient(folder):
+    """MySQL's client library for C, with the C library it wants, and with how it logs in to MariaDB."""
+    call(ROOT / "scripts/debian-archive", MYSQL_SUITE, folder / "root", "libmysqlclient-dev", "mysql-client-core")
+    # To link with: the folder it came in has a C library beside it, which is for running only.
+    found = next((folder / "root/usr/lib").glob("*/libmysqlclient.so"))
+    (folder / found.name).symlink_to(found.resolve())
+
+
 @functools.cache
 def rust():
     """The folder of the built programs; cargo itself knows when to build again."""
-    library = connector_c()
     target = CACHE / "rust-target"
-    version = call("sed", "-n", r's/^#define MARIADB_PACKAGE_VERSION "\(.*\)"/\1/p', library / "include/mariadb_version.h")
     call("cargo", "fetch", "--locked", "--manifest-path", HERE / "rust/Cargo.toml")
     call("cargo", "build", "--locked", "--offline", "--manifest-path", HERE / "rust/Cargo.toml", "--target-dir", target, env={
-        **os.environ, "MYSQLCLIENT_LIB_DIR": str(library), "MYSQLCLIENT_LIBNAME": "mariadb",
-        "MYSQLCLIENT_VERSION": version.strip(),
-        "CARGO_PROFILE_DEV_DEBUG": "0", "RUSTFLAGS": f"-Clink-arg=-Wl,-rpath,{library}"}, failure=RuntimeError)
+        **os.environ, "MYSQLCLIENT_LIB_DIR": str(libmysqlclient()), "MYSQLCLIENT_LIBNAME": "mysqlclient",
+        "MYSQLCLIENT_VERSION": MYSQL_DECLARATIONS, "CARGO_PROFILE_DEV_DEBUG": "0",
+        # What the library wants of its C library is there when the program runs.
+        "RUSTFLAGS": "-Clink-arg=-Wl,--allow-shlib-undefined"}, failure=RuntimeError)
     return target / "debug"
 
 
@@ -132,12 +146,16 @@ def java_classes():
 
 # --- how a program of the unpacked Debian is started -----------------------------------------------------------
 
+def loader(root):
+    """The loader of an unpacked Debian, with its libraries."""
+    libraries = next(root.glob("usr/lib/*/libc.so.6")).parent
+    return [str(next(root.glob("usr/lib*/ld-linux*.so*"))), "--library-path", str(libraries)]
+
+
 def debian_command(program):
     """The program with the loader that came with it."""
     root = debian() / "root"
-    loader = next(root.glob("usr/lib*/ld-linux*.so*"))
-    libraries = next(root.glob("usr/lib/*/libc.so.6")).parent
-    return [str(loader), "--library-path", str(libraries), str(root / "usr/bin" / program)]
+    return [*loader(root), str(root / "usr/bin" / program)]
 
 
 def ruby_environment():
