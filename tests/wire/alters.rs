@@ -14,6 +14,7 @@ use crate::dialect::{DEPRECATE_EOF, Dialect, MULTI, QUERY_ATTRIBUTES};
 use crate::login::ROOT;
 use crate::pair::Pair;
 use crate::script::{Script, Step};
+use crate::several::several;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mysql() -> Result<()> {
@@ -42,11 +43,8 @@ const CAUGHT: &[&str] = &[
 
 /// Texts in which the server does it, and which the documentation names.
 const LEFT_TO_THE_SERVER: &[&str] = &[
-    "SELECT 1; ALTER TABLE t MODIFY b BIGINT",
-    "ALTER TABLE t MODIFY b BIGINT; SELECT 1",
     "/*!50000 ALTER TABLE t MODIFY b BIGINT */",
     "ALTER TABLE t MODIFY b BIGINT, ALGORITHM=COPY",
-    "PREPARE s FROM 'ALTER TABLE t MODIFY b BIGINT'; EXECUTE s",
 ];
 
 /// Texts that only look like one.
@@ -172,6 +170,7 @@ fn cases(flavor: Flavor) -> Vec<Case> {
         }
     }
     cases.extend(carried(flavor));
+    cases.extend(several(flavor));
     cases
 }
 
