@@ -14,7 +14,6 @@ use crate::dialect::{DEPRECATE_EOF, Dialect, MULTI, QUERY_ATTRIBUTES};
 use crate::login::ROOT;
 use crate::pair::Pair;
 use crate::script::{Script, Step};
-use crate::several::several;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mysql() -> Result<()> {
@@ -63,9 +62,14 @@ const NONE: &[&str] = &[
 ];
 
 async fn alters(flavor: Flavor) -> Result<()> {
+    check_all(flavor, cases(flavor)).await
+}
+
+/// Plays all cases, on servers of their own.
+pub(crate) async fn check_all(flavor: Flavor, cases: Vec<Case>) -> Result<()> {
     let pair = Pair::start(flavor).await?;
     let mut failures = Vec::new();
-    for (name, migrations, steps, dialect) in cases(flavor) {
+    for (name, migrations, steps, dialect) in cases {
         if let Err(error) = check(&pair, migrations, steps, dialect).await {
             failures.push(format!("## {name}\n{error:#}"));
         }
@@ -170,7 +174,6 @@ fn cases(flavor: Flavor) -> Vec<Case> {
         }
     }
     cases.extend(carried(flavor));
-    cases.extend(several(flavor));
     cases
 }
 

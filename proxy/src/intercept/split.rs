@@ -8,7 +8,8 @@
 //! Quotes and comments are read as the server reads them, and where it could read them in another way (a control
 //! character, a dollar quote, a backslash outside of quotes, a version comment that is not the same as code and as a comment, a
 //! byte that another character set may take for a character's second one) the text is not cut any more: what is left of it is
-//! the last part, and the server's to read. A statement that is cut off too early (it was no statement to begin with) is a syntax
+//! the last part, and the server's to read. So is what may be no statement at all: a comment alone is none within a text, and
+//! none that anybody minds in a text of its own. What is cut off too early (it was no statement to begin with) is a syntax
 //! error, for which nothing has been done; the server then gets the rest of the text from there on (`session::series`).
 //!
 //! What quotes hold depends on the session's mode, as far as there are backslashes in them. [`Split::in_any_mode`] says whether the
@@ -16,7 +17,7 @@
 
 use std::ops::Range;
 
-use super::words::{skip_space, word};
+use super::words::word;
 use crate::hooks::ReadMode;
 
 /// More parts than that are not counted; what is left is the last one.
@@ -262,7 +263,7 @@ const PLAIN: [&str; 35] = [
 fn is_plain(statement: &[u8]) -> bool {
     let mut words = Words(statement);
     let Some(first) = words.next() else {
-        return skip_space(statement).is_some_and(|text| text.starts_with(b"("));
+        return skip(statement).is_some_and(|text| text.starts_with(b"("));
     };
     match &*first {
         "ALTER" => {
@@ -289,12 +290,41 @@ fn is_plain(statement: &[u8]) -> bool {
     }
 }
 
+/// Skips spaces, comments, and the marks of version comments that are code to every server; `None` at one that is not: without
+/// it the statement may be another one, or none at all.
+fn skip(mut text: &[u8]) -> Option<&[u8]> {
+    const CODE_BELOW: &[u8] = b"50700";
+    let after = |text: &'_ [u8], mark: &[u8]| {
+        let at = text.windows(mark.len()).position(|window| window == mark);
+        at.map_or(text.len(), |at| at + mark.len())
+    };
+    loop {
+        let skipped = match text {
+            [byte, ..] if is_space(*byte) => 1,
+            [b'#', ..] => after(text, b"\n"),
+            [b'-', b'-', third, ..] if is_space(*third) => after(text, b"\n"),
+            [b'/', b'*', b'!', content @ ..] => {
+                let digits = content.iter().take_while(|byte| byte.is_ascii_digit()).count();
+                let version = content.get(..digits)?;
+                let is_code = digits == 0 || digits == CODE_BELOW.len() && version < CODE_BELOW;
+                is_code.then_some(3 + digits)?
+            }
+            [b'/', b'*', b'+', ..] | [b'/', b'*', b'M', b'!', ..] => return None,
+            [b'/', b'*', content @ ..] => 2 + after(content, b"*/"),
+            // The end of one whose mark was skipped.
+            [b'*', b'/', ..] => 2,
+            _ => return Some(text),
+        };
+        text = text.get(skipped..)?;
+    }
+}
+
 /// A statement's words up to the first thing that is none, in upper case.
 struct Words<'a>(&'a [u8]);
 
 impl Words<'_> {
     fn next(&mut self) -> Option<String> {
-        let (found, rest) = word(skip_space(self.0)?);
+        let (found, rest) = word(skip(self.0)?);
         self.0 = rest;
         (!found.is_empty()).then(|| String::from_utf8_lossy(found).to_ascii_uppercase())
     }
@@ -370,6 +400,13 @@ mod tests {
             "DO 1 /*! -- */\n */; DO 2",
             "DO 1 /*! # */\n */; DO 2",
             "SELECT /*+ QB_NAME(`*/`) */ 1; DO 2",
+            // Each of them may be nothing, or something else.
+            "/*!99999 DO 1 */; DO 2",
+            "/*!80000 DO 1 */; DO 2",
+            "/*!050000 DO 1 */; DO 2",
+            "/*M!100000 DO 1 */; DO 2",
+            "/* */ /*!40101 */ /*!80000 DO */ ; DO 2",
+            "CREATE /*!99999 TABLE */ PROCEDURE p() BEGIN DO 1; END",
         ] {
             check(text, &[text], true);
         }

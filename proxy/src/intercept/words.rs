@@ -182,7 +182,7 @@ pub(super) fn word(text: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Skips spaces and comments; `None` when the text ends within a comment.
-pub(super) fn skip_space(mut text: &[u8]) -> Option<&[u8]> {
+fn skip_space(mut text: &[u8]) -> Option<&[u8]> {
     loop {
         text = match text {
             [b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c, rest @ ..] => rest,

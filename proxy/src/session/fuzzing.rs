@@ -220,6 +220,14 @@ impl Offline {
 
     /// All that decides about what comes next, and what came out.
     pub(crate) fn summary(&self) -> String {
+        if let Some(end) = self.ended {
+            // What had come when it ended is a matter of the pieces.
+            return format!(
+                "{end} {:?} {:?}",
+                self.session.wire.up.approved_bytes(),
+                self.caught
+            );
+        }
         let Session {
             wire,
             tracker,
@@ -237,11 +245,10 @@ impl Offline {
         } = &self.session;
         format!(
             "{:?} {:?} {tracker:?} {phase:?} {statements:?} {locks} {tracked} {cursors} {snapshot:?} {names:?} \
-             {learned:?} {multi} {series:?} {:?} {:?}",
+             {learned:?} {multi} {series:?} {:?}",
             wire.up.undecided().len(),
             wire.up.approved_bytes(),
-            self.caught,
-            self.ended
+            self.caught
         )
     }
 
@@ -368,7 +375,7 @@ mod tests {
 
     #[test]
     fn a_syntax_error_is_kept_and_the_rest_is_read_by_the_server() {
-        let error = b"\x0c\0\0\x01\xff\x28\x04#42000near";
+        let error = b"\x0d\0\0\x01\xff\x28\x04#42000near";
         let mut session = with_several(20);
         answers(&mut session, OK);
         answers(&mut session, error);
@@ -379,7 +386,7 @@ mod tests {
         answers(&mut session, error);
         let_through(&session, &["DO 1", "ALTER TABLE t ADD a INT", rest, "DO 3"]);
         let told = session.session.wire.down.approved_bytes();
-        assert_eq!(told[OK.len()..][..5], [0x0c, 0, 0, 2, 0xff]);
+        assert_eq!(told[OK.len()..][..5], [0x0d, 0, 0, 2, 0xff]);
     }
 
     #[test]

@@ -8,10 +8,10 @@
 //! not have read on either. While there are parts the front of the undecided bytes is the next of them, and what the
 //! client sent behind the text is behind them.
 //!
-//! *Why a wrong cut does no harm:* a part that ends where its statement does not is a syntax error, and so is an empty one. For
-//! these nothing has been done. The server's answer is then kept from the client, and it is given all that is left of the text,
-//! beginning with that part, as it would have read it itself. That is also how it comes to name what stands behind the
-//! statement in the text of its error.
+//! *Why a wrong cut does no harm:* a part that ends where its statement does not is a syntax error, for which nothing has been
+//! done. The server's answer is then kept from the client, and the server is given all that is left of the text, beginning with
+//! that part, as it would have read it itself. That is also how it comes to name what stands behind the statement in the text of
+//! its error; only of a `CALL` or an `EXECUTE` it is not known whether the error is its own.
 
 use std::ops::Range;
 
@@ -27,8 +27,8 @@ use crate::protocol::frame::{HEADER_BYTES, Header, put_packet};
 use crate::protocol::joined::{Ending, Joined};
 use crate::protocol::query;
 
-/// `ER_PARSE_ERROR`, `ER_EMPTY_QUERY`.
-const UNREAD: [u16; 2] = [1064, 1065];
+/// `ER_PARSE_ERROR`.
+const UNREAD: u16 = 1064;
 
 /// The parts of a text that are not answered yet.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl Series {
     /// may have done something before the error.
     fn is_unread(&self, code: u16) -> bool {
         let carries = starts_with_any(self.part(self.current).as_bytes(), &[&b"CALL"[..], b"EXECUTE"]);
-        UNREAD.contains(&code) && !carries && !self.is_last()
+        code == UNREAD && !carries && !self.is_last()
     }
 
     /// Whether the client's command was killed by now.
