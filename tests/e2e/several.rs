@@ -70,7 +70,7 @@ async fn a_migration_file_under_writes(flavor: Flavor) -> Result<()> {
         rig.proxy.log()
     );
     ensure!(
-        migrations[0].statement == "CREATE INDEX by_b ON t (b)",
+        migrations[0].statement.ends_with("CREATE INDEX by_b ON t (b)"),
         "{migrations:?}"
     );
     let log: Vec<(u32, String)> = root.query("SELECT id, what FROM log").await?;
@@ -97,15 +97,17 @@ async fn ended(rig: &Rig, mut client: Conn, text: &'static str) -> Result<(Optio
     Ok((code, parts))
 }
 
-/// The kill hits the schema change, or a statement before it; what follows is not begun.
+/// The kill hits the schema change, or a statement before it, also one that ends well on MySQL when it is killed; what follows is
+/// not begun, or given up.
 async fn a_kill_ends_the_text(flavor: Flavor) -> Result<()> {
     const IN_THE_CHANGE: &str =
         "INSERT INTO done VALUES (1); ALTER TABLE t MODIFY a BIGINT; INSERT INTO done VALUES (2)";
     const BEFORE_IT: &str =
         "UPDATE t SET a = 5 WHERE id = 5; ALTER TABLE t MODIFY a BIGINT; INSERT INTO done VALUES (3)";
+    const ASLEEP: &str = "SELECT SLEEP(600); ALTER TABLE t MODIFY a BIGINT; INSERT INTO done VALUES (4)";
     let rig = Rig::start(flavor, &[]).await?;
     let mut root = prepare(&rig).await?;
-    for text in [IN_THE_CHANGE, BEFORE_IT] {
+    for text in [IN_THE_CHANGE, BEFORE_IT, ASLEEP] {
         // A row that is locked holds up the statement before the change, or the change in the midst of its copy.
         let mut blocker = rig.direct("app").await?;
         blocker.query_drop("BEGIN").await?;
@@ -117,28 +119,27 @@ async fn a_kill_ends_the_text(flavor: Flavor) -> Result<()> {
             .query_first("SELECT CONNECTION_ID()")
             .await?
             .context("no id")?;
-        let (text_ended, killed) = tokio::join!(
-            tokio::time::timeout(DEADLINE, ended(&rig, client, text)),
-            async {
-                if text == BEFORE_IT {
-                    let waits = format!(
-                        "SELECT COUNT(*) FROM information_schema.processlist WHERE id = {id} AND info LIKE 'UPDATE%'"
-                    );
-                    eventually("the update waits", async || {
-                        let waiting: Option<u32> = root.query_first(&waits).await?;
-                        Ok((waiting == Some(1)).then_some(()))
+        let (text_ended, killed) =
+            tokio::join!(tokio::time::timeout(DEADLINE, ended(&rig, client, text)), async {
+                if text == IN_THE_CHANGE {
+                    eventually("the change is under way", async || {
+                        Ok((!rig.migrations_of("t").await?.is_empty()).then_some(()))
                     })
                     .await?;
                 } else {
-                    eventually("the change is under way", async || {
-                        Ok((!rig.migrations_of("t").await?.is_empty()).then_some(()))
+                    let waits = format!(
+                        "SELECT COUNT(*) FROM information_schema.processlist WHERE id = {id} \
+                         AND (info LIKE 'UPDATE%' OR info LIKE 'SELECT SLEEP%')"
+                    );
+                    eventually("the first statement waits", async || {
+                        let waiting: Option<u32> = root.query_first(&waits).await?;
+                        Ok((waiting == Some(1)).then_some(()))
                     })
                     .await?;
                 }
                 rig.client().await?.query_drop(format!("KILL QUERY {id}")).await?;
                 anyhow::Ok(())
-            }
-        );
+            });
         killed?;
         let (code, parts) = text_ended.context("it is not killed")??;
         ensure!(
@@ -150,7 +151,7 @@ async fn a_kill_ends_the_text(flavor: Flavor) -> Result<()> {
     }
     let migrations = rig.migrations_of("t").await?;
     ensure!(
-        matches!(migrations.as_slice(), [one] if one.phase == "cancelled"),
+        !migrations.is_empty() && migrations.iter().all(|migration| migration.phase == "cancelled"),
         "{migrations:?}"
     );
     nothing_left(&mut root).await

@@ -268,6 +268,7 @@ impl Offline {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::intercept::Target;
 
     fn query(text: &str) -> Vec<u8> {
         let length = u8::try_from(text.len() + 1).unwrap();
@@ -371,6 +372,25 @@ mod tests {
         let mut session = with_several(20);
         answers(&mut session, b"\x0b\0\0\x01\xff\x7a\x04#42S02no");
         let_through(&session, &["DO 1", "DO 3"]);
+    }
+
+    #[test]
+    fn a_kill_between_two_parts_is_heard() {
+        let mut session = with_several(20);
+        let (upstream, id) = (None, session.session.server.connection_id);
+        let killables = session.session.shared.router.killables().clone();
+        killables.kill(&Target { upstream, id });
+        answers(&mut session, OK);
+        assert_eq!(session.caught().last().map(String::as_str), Some("Killed"));
+        assert!(
+            !session
+                .session
+                .wire
+                .up
+                .approved_bytes()
+                .windows(5)
+                .any(|window| window == b"ALTER")
+        );
     }
 
     #[test]
