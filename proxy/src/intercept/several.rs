@@ -32,32 +32,34 @@ impl Session {
     /// Takes a text apart. Then what is at the front now is decided about.
     pub(super) async fn several(&mut self, caught: &Caught, text: &str) -> Result<(), End> {
         let killable = self.may_be_killed();
-        let connection = self.server.connection_id;
-        match self.cut(text).await? {
+        let reason = match self.cut(text).await? {
             Cut::Apart(split) if self.wants_any(text, &split) => {
-                let rest = split.parts.last().filter(|_| split.has_rest);
-                if rest
-                    .and_then(|rest| text.get(rest.clone()))
-                    .is_some_and(|rest| mentions(rest, "ALTER") || mentions(rest, "INDEX"))
-                {
-                    tracing::info!(
-                        connection,
-                        "the end of a text of several statements is left to the server, because it is not fully understood"
-                    );
-                }
+                self.tell_of_rest(text, &split);
                 self.begin_series(caught.header, text, split, killable);
+                return Ok(());
             }
-            Cut::Apart(_) => self.is_left_whole = true,
-            Cut::Not(reason) => {
-                tracing::info!(
-                    connection,
-                    "several statements are left to the server as one text, because {reason}"
-                );
-                self.is_left_whole = true;
-            }
-            Cut::Killed => self.answer_interrupted(caught).await?,
-        }
+            Cut::Apart(_) => "none of them is one, as the session reads them",
+            Cut::Not(reason) => reason,
+            Cut::Killed => return self.answer_interrupted(caught).await,
+        };
+        tracing::info!(
+            connection = self.server.connection_id,
+            "several statements with a schema change left to the server as one text, because {reason}"
+        );
+        self.is_left_whole = true;
         Ok(())
+    }
+
+    /// What a part that is not understood holds is not looked at later on.
+    fn tell_of_rest(&self, text: &str, split: &Split) {
+        let rest = split.parts.last().filter(|_| split.has_rest);
+        let rest = rest.and_then(|rest| text.get(rest.clone()));
+        if rest.is_some_and(|rest| mentions(rest, "ALTER") || mentions(rest, "INDEX")) {
+            tracing::info!(
+                connection = self.server.connection_id,
+                "the end of several statements left to the server, because it is not fully understood"
+            );
+        }
     }
 
     async fn cut(&mut self, text: &str) -> Result<Cut, End> {

@@ -449,7 +449,8 @@ impl Session {
                 Verdict::Unrelated => {}
             }
         }
-        if let Some(reason) = reason {
+        // Of a text of several statements it has been said.
+        if let Some(reason) = reason.filter(|_| !self.is_left_whole) {
             tracing::info!(
                 connection = self.server.connection_id,
                 "left to the server, because {reason}"
