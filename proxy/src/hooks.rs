@@ -17,6 +17,15 @@ pub struct ReadMode {
 }
 
 impl ReadMode {
+    /// What `@@sql_mode` says of it.
+    pub(crate) fn of_sql_mode(sql_mode: &str) -> Self {
+        let has = |name: &str| sql_mode.split(',').any(|mode| mode.eq_ignore_ascii_case(name));
+        Self {
+            ansi_quotes: has("ANSI_QUOTES"),
+            no_backslash_escapes: has("NO_BACKSLASH_ESCAPES"),
+        }
+    }
+
     /// The modes that make a difference to `text`.
     pub(crate) fn of_text(text: &str) -> impl Iterator<Item = Self> {
         let one_of = |has_two: bool| [false, true].into_iter().take(1 + usize::from(has_two));

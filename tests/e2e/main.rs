@@ -21,6 +21,7 @@ mod owner_checks;
 mod privileges;
 mod proxy_protocol;
 mod routing;
+mod several;
 mod snapshots;
 mod stall;
 mod statistics;

@@ -88,7 +88,8 @@ const CASES: &[Case] = &[
     case("from another engine", "CREATE TABLE t (id INT PRIMARY KEY, a INT) ENGINE=MyISAM;\nINSERT INTO t VALUES (1, 1);", "ALTER TABLE t MODIFY a BIGINT"),
     case("order by", PLAIN, "ALTER TABLE t ORDER BY a"),
     case("a version comment", PLAIN, "ALTER TABLE t /*!50000 MODIFY a BIGINT */"),
-    case("multi-statement", PLAIN, "ALTER TABLE t MODIFY a BIGINT; ALTER TABLE t ADD c INT"),
+    case("a mode set on the way", PLAIN, r"ALTER TABLE t MODIFY a BIGINT COMMENT 'it\'s'; SET sql_mode = ''; ALTER TABLE t ADD c INT"),
+    case("behind a routine", PLAIN, "ALTER TABLE t ADD c INT; CREATE FUNCTION f() RETURNS INT DETERMINISTIC RETURN 1; DROP FUNCTION f; ALTER TABLE t MODIFY a BIGINT"),
     Case {
         name: "ALTER IGNORE",
         tables: "CREATE TABLE t (id INT PRIMARY KEY, a INT);\nINSERT INTO t VALUES (1, 1), (2, 1);",

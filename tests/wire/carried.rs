@@ -353,7 +353,6 @@ const ON_BOTH: &[Texts] = &[
         &["EXECUTE IMMEDIATE CONCAT('ALTER TABLE t', ' MODIFY b BIGINT')"],
     ),
     (0, &["EXECUTE IMMEDIATE 'ALTER TABLE t MODIFY b BIGINT' USING @v"]),
-    (0, &["EXECUTE IMMEDIATE 'ALTER TABLE t MODIFY b BIGINT'; DO 1"]),
     (0, &["SET @v = 'SELECT b FROM t'", "EXECUTE IMMEDIATE @v"]),
 ];
 

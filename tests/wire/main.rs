@@ -9,8 +9,8 @@
 //! is also asked `SHOW MIGRATIONS` now and then, which only the proxy can answer, and only if it knows that everything
 //! before has been answered.
 //!
-//! `generated` plays scripts of random commands, `shapes` the ones that need a hand, `alters` the places where an ALTER may
-//! hide. `ALTEREGO_WIRE_SECONDS` makes the first of them run longer and `ALTEREGO_WIRE_SEED` begin elsewhere;
+//! `generated` plays scripts of random commands, `shapes` the ones that need a hand, `alters` and `several` the places where an
+//! ALTER may hide. `ALTEREGO_WIRE_SECONDS` makes the first of them run longer and `ALTEREGO_WIRE_SEED` begin elsewhere;
 //! `ALTEREGO_WIRE_PLACED` has the proxy choose the server of each connection, by a configuration file.
 
 mod alters;
@@ -26,5 +26,6 @@ mod packet;
 mod pair;
 mod player;
 mod script;
+mod several;
 mod shapes;
 mod statements;

@@ -16,6 +16,8 @@ mod words;
 pub use packets::{greeting, login, ok, query};
 pub use replies::{aside, frames, replies};
 pub use session::commands;
+#[cfg(test)]
+pub(crate) use words::check_split;
 pub use words::words;
 
 use crate::protocol::capabilities::Capabilities;

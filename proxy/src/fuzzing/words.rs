@@ -2,6 +2,7 @@
 
 use crate::hooks::ReadMode;
 use crate::intercept::dynamic::{Dynamic, keeps_names};
+use crate::intercept::split::Split;
 use crate::intercept::words::{self, Opening};
 use crate::intercept::{Show, locks, tracking};
 
@@ -37,4 +38,27 @@ pub fn words(data: &[u8]) {
     }
     let _ = locks::change(data);
     let _ = tracking::is_asked_for(data);
+    if let Ok(text) = str::from_utf8(data) {
+        ReadMode::of_text(text).for_each(|mode| check_split(text, mode));
+    }
+}
+
+/// The parts of a text and what is between them are the whole text, and each of them is one statement on its own.
+pub(crate) fn check_split(text: &str, mode: ReadMode) {
+    let split = Split::new(text, mode);
+    let mut at = 0;
+    for (index, part) in split.parts.iter().enumerate() {
+        let between: String = text[at..part.start].split_ascii_whitespace().collect();
+        assert_eq!(between.replace('\x0b', ""), if index == 0 { "" } else { ";" });
+        at = part.end;
+    }
+    let is_end = |c: char| c == ';' || c == '\x0b' || c.is_ascii_whitespace();
+    assert_eq!(text[at..].trim_matches(is_end), "");
+    for part in split.statements() {
+        // A new line ends what may be a comment.
+        let followed = format!("{}\n; DO 1", &text[part.clone()]);
+        let again = Split::new(&followed, mode);
+        assert_eq!(again.parts.len(), 2, "{followed}");
+        assert_eq!((again.parts[0].clone(), again.has_rest), (0..part.len(), false));
+    }
 }

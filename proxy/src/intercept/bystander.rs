@@ -5,7 +5,7 @@
 //! it can be killed, and gives up after the session's `lock_wait_timeout`. Whoever wants to change the table next waits for it
 //! in turn, until it has been answered.
 //!
-//! What is not seen here (a statement in a procedure, or among several in one text) goes on to the server, and ends the
+//! What is not seen here (a statement in a procedure, or in a text that is not taken apart) goes on to the server, and ends the
 //! schema change.
 
 use tokio::sync::watch;

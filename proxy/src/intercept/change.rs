@@ -79,7 +79,10 @@ impl Session {
     }
 
     /// From now on a kill of this session's statement that goes through the proxy is noted.
-    pub(super) fn may_be_killed(&self) -> Killable {
+    pub(crate) fn may_be_killed(&self) -> Killable {
+        if let Some(series) = &self.series {
+            return series.killable();
+        }
         self.shared.router.killables().enter(Target {
             upstream: self.server.upstream.clone(),
             id: self.server.connection_id,
@@ -230,7 +233,7 @@ impl Session {
         })
     }
 
-    /// Looks for table locks that no statement of the session's showed us (a multi-statement text, a
+    /// Looks for table locks that no statement of the session's showed us (one in a text that was not taken apart, a
     /// `PREPARE … FROM`). Under such locks every other table, and every other alias, is refused with 1100.
     async fn look_for_locks(&mut self, question: &Question) -> Result<Option<Course>, End> {
         let probe = format!("SELECT 1 FROM {} AS alterego_probe LIMIT 0", quoted(question));

@@ -6,7 +6,8 @@
 //! server has said that they are done: it alone knows who may kill whom.
 //!
 //! *Why nobody else is hit:* a note counts for the change that is under way at that moment. The change is entered before its
-//! first statement and leaves before its answer, so a kill that is noted was under way while the change was.
+//! first statement and leaves before its answer, so a kill that is noted was under way while the change was. A text of several
+//! statements is entered as a whole, and its changes with it.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,11 +32,11 @@ impl Killables {
     pub(crate) fn enter(&self, target: Target) -> Killable {
         let killed = Arc::<AtomicBool>::default();
         self.lock().insert(target.clone(), Arc::clone(&killed));
-        Killable {
+        Killable(Arc::new(Entered {
             all: self.clone(),
             target,
             killed,
-        }
+        }))
     }
 
     /// The server has killed what this session runs.
@@ -51,9 +52,12 @@ impl Killables {
     }
 }
 
-/// One change under way.
+/// One change under way, until the last clone is dropped.
+#[derive(Clone, Debug)]
+pub(crate) struct Killable(Arc<Entered>);
+
 #[derive(Debug)]
-pub(crate) struct Killable {
+struct Entered {
     all: Killables,
     target: Target,
     killed: Arc<AtomicBool>,
@@ -62,11 +66,11 @@ pub(crate) struct Killable {
 impl Killable {
     /// Whether it was killed by now.
     pub(crate) fn is_killed(&self) -> bool {
-        self.killed.load(Ordering::Relaxed)
+        self.0.killed.load(Ordering::Relaxed)
     }
 }
 
-impl Drop for Killable {
+impl Drop for Entered {
     fn drop(&mut self) {
         self.all.lock().remove(&self.target);
     }

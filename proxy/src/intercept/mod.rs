@@ -11,6 +11,8 @@ mod killable;
 pub(crate) mod locks;
 mod question;
 mod settings;
+mod several;
+pub(crate) mod split;
 pub(crate) mod tracking;
 pub(crate) mod words;
 
@@ -59,6 +61,8 @@ impl Session {
             Catch::Execute(prepared) => self.change(&caught, &prepared.sql, Some(prepared)).await,
             Catch::Learn(variable) => self.learn(&caught, variable).await,
             Catch::Carrier(text) => self.carrier(&caught, text).await,
+            Catch::Several(text) => self.several(&caught, text).await,
+            Catch::Killed => self.answer_interrupted(&caught).await,
         }
     }
 

@@ -21,16 +21,7 @@ pub(crate) struct Settings {
 impl Settings {
     /// How the session reads text.
     pub(crate) fn mode(&self) -> ReadMode {
-        let has = |name: &str| {
-            self.session
-                .sql_mode
-                .split(',')
-                .any(|mode| mode.eq_ignore_ascii_case(name))
-        };
-        ReadMode {
-            ansi_quotes: has("ANSI_QUOTES"),
-            no_backslash_escapes: has("NO_BACKSLASH_ESCAPES"),
-        }
+        ReadMode::of_sql_mode(&self.session.sql_mode)
     }
 
     /// Whether the server reads these bytes as the characters they are in UTF-8.

@@ -163,7 +163,7 @@ pub(crate) fn executes(text: &[u8]) -> bool {
 }
 
 /// Whether the text begins with one of these words.
-pub(super) fn starts_with_any(text: &[u8], words: &[&[u8]]) -> bool {
+pub(crate) fn starts_with_any(text: &[u8], words: &[&[u8]]) -> bool {
     let first = skip_space(text).map_or(&[][..], |text| word(text).0);
     words.iter().any(|word| first.eq_ignore_ascii_case(word))
 }
@@ -175,7 +175,7 @@ pub(super) fn is_one_statement(sql: &str) -> bool {
 }
 
 /// Splits off the letters, digits and underscores at the front.
-fn word(text: &[u8]) -> (&[u8], &[u8]) {
+pub(super) fn word(text: &[u8]) -> (&[u8], &[u8]) {
     let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
     let length = text.iter().position(|byte| !is_word(byte)).unwrap_or(text.len());
     text.split_at_checked(length).unwrap_or((text, &[]))

@@ -17,6 +17,7 @@ pub(crate) const COMPRESS: u32 = 1 << 5;
 pub(crate) const PROTOCOL_41: u32 = 1 << 9;
 pub(crate) const SSL: u32 = 1 << 11;
 pub(crate) const SECURE_CONNECTION: u32 = 1 << 15;
+pub(crate) const MULTI_STATEMENTS: u32 = 1 << 16;
 pub(crate) const PLUGIN_AUTH: u32 = 1 << 19;
 pub(crate) const CONNECT_ATTRS: u32 = 1 << 20;
 pub(crate) const PLUGIN_AUTH_LENENC: u32 = 1 << 21;

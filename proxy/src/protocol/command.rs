@@ -10,6 +10,7 @@ pub(crate) const CHANGE_USER: u8 = 0x11;
 pub(crate) const STMT_PREPARE: u8 = 0x16;
 pub(crate) const STMT_EXECUTE: u8 = 0x17;
 pub(crate) const STMT_CLOSE: u8 = 0x19;
+pub(crate) const SET_OPTION: u8 = 0x1b;
 pub(crate) const RESET_CONNECTION: u8 = 0x1f;
 /// MariaDB's execution of a statement for many rows.
 pub(crate) const STMT_BULK_EXECUTE: u8 = 0xfa;
@@ -17,6 +18,9 @@ pub(crate) const STMT_BULK_EXECUTE: u8 = 0xfa;
 pub(crate) const EXECUTE_MIN_BYTES: usize = 9;
 /// The flags of an execution that ask for a cursor of any kind.
 pub(crate) const CURSOR: u8 = 0x07;
+/// What is set by `SET_OPTION`: whether several statements may stand in one text.
+pub(crate) const MULTI_STATEMENTS_ON: u16 = 0;
+pub(crate) const MULTI_STATEMENTS_OFF: u16 = 1;
 /// MariaDB's "the statement prepared last".
 pub(crate) const LAST_STATEMENT: u32 = u32::MAX;
 
@@ -26,7 +30,9 @@ pub(crate) fn expected(command: u8) -> Option<Expect> {
         // QUIT, STMT_SEND_LONG_DATA, STMT_CLOSE.
         0x01 | 0x18 | STMT_CLOSE => return None,
         // INIT_DB, REFRESH, PROCESS_KILL, DEBUG, PING, REGISTER_SLAVE, STMT_RESET, SET_OPTION, RESET_CONNECTION.
-        0x02 | 0x07 | PROCESS_KILL | 0x0d | 0x0e | 0x15 | 0x1a | 0x1b | RESET_CONNECTION => Expect::Simple,
+        0x02 | 0x07 | PROCESS_KILL | 0x0d | 0x0e | 0x15 | 0x1a | SET_OPTION | RESET_CONNECTION => {
+            Expect::Simple
+        }
         QUERY => Expect::Query,
         // PROCESS_INFO.
         STMT_EXECUTE | STMT_BULK_EXECUTE | 0x0a => Expect::Execute,

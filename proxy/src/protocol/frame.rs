@@ -12,7 +12,7 @@ pub(crate) const HEADER_BYTES: usize = 4;
 /// A frame of this length is continued by the next one.
 pub(crate) const FRAME_MAX_BYTES: usize = 0xff_ffff;
 /// How much of a payload tells what the packet is: an OK packet's longest way to its status flags and warnings.
-const HEAD_BYTES: usize = 24;
+pub(crate) const HEAD_BYTES: usize = 24;
 
 /// A frame's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +74,13 @@ impl Head {
             bytes: [0; HEAD_BYTES],
             filled: 0,
         }
+    }
+
+    /// The head of a packet of which the beginning is there, the first `length` bytes of its frame or fewer.
+    pub(crate) fn of_frame(length: usize, beginning: &[u8]) -> Self {
+        let mut head = Self::empty(length);
+        head.extend(beginning.get(..length).unwrap_or(beginning));
+        head
     }
 
     /// The head of a packet that is there as a whole.

@@ -7,6 +7,7 @@ pub(crate) mod capabilities;
 pub(crate) mod command;
 pub(crate) mod frame;
 pub(crate) mod greeting;
+pub(crate) mod joined;
 pub(crate) mod login;
 pub(crate) mod ok;
 pub(crate) mod progress;

@@ -11,7 +11,7 @@ use super::statements::{PreparedChange, Statements};
 use crate::gate::Moment;
 use crate::hooks::{ReadMode, Verdict};
 use crate::intercept::{Diagnostics, Opening, Show, Target, kill, locks, tracking, words};
-use crate::protocol::capabilities::Capabilities;
+use crate::protocol::capabilities::{Capabilities, MULTI_STATEMENTS};
 use crate::protocol::command::{self as code, expected};
 use crate::protocol::frame::{Frames, HEADER_BYTES, Header};
 use crate::protocol::query;
@@ -84,6 +84,10 @@ pub(crate) enum Catch {
     OldSnapshot(Expect, Suspicion),
     /// A question about diagnostics only the proxy has.
     Diagnostics(Diagnostics),
+    /// A text of several statements, one of which may change a table.
+    Several(String),
+    /// A part of such a text, when the client's command was killed before it.
+    Killed,
 }
 
 /// What makes a statement suspicious of an old snapshot.
@@ -211,6 +215,9 @@ impl Session {
 
     /// Decides about the command at the front; `None` when it was let through.
     fn decide_command(&mut self) -> Option<Step> {
+        if self.waits_for_part() {
+            return Some(Step::More);
+        }
         let undecided = self.wire.up.undecided();
         let Some(header) = Header::peek(undecided) else {
             return Some(Step::More);
@@ -235,6 +242,10 @@ impl Session {
             body,
             is_whole,
         };
+        if self.series.as_ref().is_some_and(|series| series.is_killed()) {
+            let catch = Catch::Killed;
+            return Some(Step::Catch(Caught { header, catch }));
+        }
         match self.judge(&front) {
             Decision::More => Some(Step::More),
             Decision::Catch(catch) => Some(Step::Catch(Caught { header, catch })),
@@ -279,7 +290,9 @@ impl Session {
             code::CHANGE_USER if !front.is_whole => Decision::More,
             code::CHANGE_USER => Decision::Catch(Catch::ChangeUser),
             // Whose number it is, is noted as it is let through.
-            code::STMT_CLOSE | code::PROCESS_KILL if front.body.len() < 4 && !front.is_whole => {
+            code::STMT_CLOSE | code::PROCESS_KILL | code::SET_OPTION
+                if front.body.len() < 4 && !front.is_whole =>
+            {
                 Decision::More
             }
             code::PROCESS_KILL if self.server.upstream.is_some() && front.is_inspectable() => {
@@ -303,9 +316,10 @@ impl Session {
         let text = query::text(front.body, self.capabilities);
         if !front.is_whole {
             // A text that is surely nothing of ours passes as it arrives, unless what it says matters: at a gate, or to a
-            // session that may have a snapshot, or that has statements it may prepare anew.
+            // session that may have a snapshot, or that has statements it may prepare anew, or may send several in one text.
             let is_other = text.and_then(words::opening) == Some(Opening::Other);
-            let is_free = self.shared.gate.is_idle() && self.snapshot.is_none() && self.names.is_empty();
+            let is_free =
+                self.shared.gate.is_idle() && self.snapshot.is_none() && self.names.is_empty() && !self.multi;
             return if is_other && is_free {
                 FORWARD
             } else {
@@ -313,6 +327,9 @@ impl Session {
             };
         }
         let Some(text) = text else { return FORWARD };
+        if let Some(decision) = self.judge_several(text) {
+            return decision;
+        }
         match words::opening_of_whole(text) {
             Opening::Change => {
                 if let Some(text) = self.candidate(text) {
@@ -432,7 +449,8 @@ impl Session {
                 Verdict::Unrelated => {}
             }
         }
-        if let Some(reason) = reason {
+        // Of a text of several statements it has been said.
+        if let Some(reason) = reason.filter(|_| !self.is_left_whole) {
             tracing::info!(
                 connection = self.server.connection_id,
                 "left to the server, because {reason}"
@@ -490,6 +508,11 @@ impl Session {
                 self.cursors |=
                     !self.server.is_mariadb && *code == code::STMT_EXECUTE && flags & code::CURSOR != 0;
             }
+            code::SET_OPTION => match Reader::new(body).u16() {
+                Some(code::MULTI_STATEMENTS_ON) => self.multi = true,
+                Some(code::MULTI_STATEMENTS_OFF) => self.multi = false,
+                _ => {}
+            },
             code::STMT_CLOSE => {
                 if let Some(id) = Reader::new(body).u32() {
                     self.statements.close(id);
@@ -502,6 +525,8 @@ impl Session {
                 self.cursors = false;
                 self.statements.clear();
                 self.names.clear();
+                // What an option that was set becomes is the server's to know.
+                self.multi &= self.capabilities.has(MULTI_STATEMENTS);
             }
             _ => {}
         }
@@ -518,8 +543,12 @@ impl Session {
     pub(crate) fn forward(&mut self, header: Header, expect: Option<Expect>) {
         self.gate_passed = false;
         self.learned = None;
+        self.is_left_whole = false;
         if let Some(expect) = expect {
             self.tracker.expect(expect);
+        }
+        if let Some(series) = &mut self.series {
+            series.is_asked = true;
         }
         if self.kills.is_some() {
             self.tracker.watch_last();
@@ -545,7 +574,9 @@ impl Session {
     pub(crate) fn consume(&mut self, header: Header) {
         self.gate_passed = false;
         self.learned = None;
+        self.is_left_whole = false;
         self.wire.up.discard(HEADER_BYTES + header.length);
+        self.part_consumed();
     }
 }
 

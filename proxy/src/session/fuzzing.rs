@@ -8,11 +8,14 @@ use super::handshake::LoggedIn;
 use super::names::Learned;
 use super::side::ReplyReader;
 use super::wire::{Pipe, Wire};
-use super::{Catch, Caught, Entered, Session, Shared};
+use super::{Catch, Caught, End, Entered, Session, Shared};
 use crate::config::Upstream;
 use crate::gate::Gate;
 use crate::hooks::{Answer, Attempt, Grid, Held, Hooks, Question, ReadMode, Request, Verdict};
 use crate::intercept::dynamic::Dynamic;
+use crate::intercept::split::Split;
+#[cfg(test)]
+use crate::protocol::capabilities::MULTI_STATEMENTS;
 use crate::protocol::capabilities::{Capabilities, PROTOCOL_41};
 use crate::protocol::greeting::Greeting;
 use crate::protocol::shape::Expect;
@@ -74,6 +77,8 @@ pub(crate) struct Offline {
     session: Session,
     /// What was caught, in order.
     caught: Vec<String>,
+    /// The session is over.
+    ended: Option<End>,
 }
 
 impl Offline {
@@ -109,6 +114,7 @@ impl Offline {
         Self {
             session: Session::new(wire, entered, Arc::new(Stop::default()), Duration::MAX),
             caught: Vec::new(),
+            ended: None,
         }
     }
 
@@ -121,12 +127,14 @@ impl Offline {
     /// The server's next bytes. What the client sent meanwhile is decided about by `decide`.
     pub(crate) fn server_sends(&mut self, bytes: &[u8]) {
         self.session.wire.down.arrive(bytes);
-        self.session.follow(bytes.len());
+        if self.ended.is_none() {
+            self.ended = self.session.follow(bytes.len()).err();
+        }
     }
 
     /// Whether the server has something to say.
     pub(crate) fn awaits_server(&self) -> bool {
-        !self.session.tracker.is_idle()
+        !self.session.tracker.is_idle() && self.ended.is_none()
     }
 
     /// A table is replaced, as at a cut-over.
@@ -136,7 +144,7 @@ impl Offline {
 
     /// Decides about what has come; a caught command is dealt with as the server's answers would have it dealt with.
     pub(crate) fn decide(&mut self) {
-        loop {
+        while self.ended.is_none() {
             match self.session.decide() {
                 Step::Catch(caught) if self.session.tracker.is_idle() => self.deal_with(caught),
                 Step::More | Step::Catch(_) => return,
@@ -186,6 +194,16 @@ impl Offline {
                 session.statements.announce(Some(text.as_bytes()), change);
                 session.forward(header, Some(Expect::Prepare));
             }
+            Catch::Several(text) => {
+                let split = Split::in_any_mode(&text);
+                let split = split.unwrap_or_else(|| Split::new(&text, ReadMode::default()));
+                if session.wants_any(&text, &split) {
+                    let killable = session.may_be_killed();
+                    session.begin_series(header, &text, split, killable);
+                } else {
+                    session.is_left_whole = true;
+                }
+            }
             Catch::ChangeUser => {
                 session.note(header);
                 session.consume(header);
@@ -194,6 +212,7 @@ impl Offline {
             | Catch::Migrations
             | Catch::Routes
             | Catch::Upstreams
+            | Catch::Killed
             | Catch::OldSnapshot(..)
             | Catch::Diagnostics(_) => session.consume(header),
         }
@@ -201,6 +220,14 @@ impl Offline {
 
     /// All that decides about what comes next, and what came out.
     pub(crate) fn summary(&self) -> String {
+        if let Some(end) = self.ended {
+            // What had come when it ended is a matter of the pieces.
+            return format!(
+                "{end} {:?} {:?}",
+                self.session.wire.up.approved_bytes(),
+                self.caught
+            );
+        }
         let Session {
             wire,
             tracker,
@@ -212,11 +239,13 @@ impl Offline {
             snapshot,
             names,
             learned,
+            multi,
+            series,
             ..
         } = &self.session;
         format!(
             "{:?} {:?} {tracker:?} {phase:?} {statements:?} {locks} {tracked} {cursors} {snapshot:?} {names:?} \
-             {learned:?} {:?}",
+             {learned:?} {multi} {series:?} {:?}",
             wire.up.undecided().len(),
             wire.up.approved_bytes(),
             self.caught
@@ -239,6 +268,7 @@ impl Offline {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::intercept::Target;
 
     fn query(text: &str) -> Vec<u8> {
         let length = u8::try_from(text.len() + 1).unwrap();
@@ -288,5 +318,110 @@ mod tests {
         session.client_sends(b"\x00\x00\x20\x00\x17\x07\0\0\0\0\x01\0\0\0");
         session.client_sends(&[0; 100]);
         assert_eq!(session.session.wire.up.undecided(), b"");
+    }
+
+    const OK: &[u8] = b"\x07\0\0\x01\0\0\0\x02\0\0\0";
+    const SEVERAL: &str = "DO 1; ALTER TABLE t ADD a INT; DO 2";
+
+    /// A session that may send several statements, has sent `SEVERAL` and another command, and what it lets through.
+    fn with_several(cut: usize) -> Offline {
+        let multi = Capabilities {
+            base: MULTI_STATEMENTS,
+            extended: 0,
+        };
+        let mut session = Offline::new(multi, false);
+        let sent = [query(SEVERAL), query("DO 3")].concat();
+        let (front, rest) = sent.split_at(cut);
+        session.client_sends(front);
+        session.client_sends(rest);
+        session
+    }
+
+    fn let_through(session: &Offline, statements: &[&str]) {
+        let expected: Vec<u8> = statements.iter().flat_map(|text| query(text)).collect();
+        let found = session.session.wire.up.approved_bytes();
+        assert_eq!(String::from_utf8_lossy(found), String::from_utf8_lossy(&expected));
+    }
+
+    fn answers(session: &mut Offline, packet: &[u8]) {
+        session.server_sends(packet);
+        session.decide();
+    }
+
+    #[test]
+    fn parts_go_one_by_one_and_are_answered_as_one() {
+        for cut in 1..SEVERAL.len() + 10 {
+            let mut session = with_several(cut);
+            let statements = ["DO 1", "ALTER TABLE t ADD a INT", "DO 2", "DO 3"];
+            for sent in 1..=statements.len() {
+                let_through(&session, &statements[..sent]);
+                answers(&mut session, OK);
+            }
+            let more = |number| [&[7, 0, 0, number][..], b"\0\0\0\x0a\0\0\0"].concat();
+            let last = b"\x07\0\0\x03\0\0\0\x02\0\0\0";
+            assert_eq!(
+                session.session.wire.down.approved_bytes(),
+                [&more(1)[..], &more(2), last, OK].concat()
+            );
+            assert!(session.session.series.is_none());
+        }
+    }
+
+    #[test]
+    fn an_error_ends_the_text() {
+        let mut session = with_several(20);
+        answers(&mut session, b"\x0b\0\0\x01\xff\x7a\x04#42S02no");
+        let_through(&session, &["DO 1", "DO 3"]);
+    }
+
+    #[test]
+    fn a_kill_between_two_parts_is_heard() {
+        let mut session = with_several(20);
+        let (upstream, id) = (None, session.session.server.connection_id);
+        let killables = session.session.shared.router.killables().clone();
+        killables.kill(&Target { upstream, id });
+        answers(&mut session, OK);
+        assert_eq!(session.caught().last().map(String::as_str), Some("Killed"));
+        assert!(
+            !session
+                .session
+                .wire
+                .up
+                .approved_bytes()
+                .windows(5)
+                .any(|window| window == b"ALTER")
+        );
+    }
+
+    #[test]
+    fn a_syntax_error_is_kept_and_the_rest_is_read_by_the_server() {
+        let error = b"\x0d\0\0\x01\xff\x28\x04#42000near";
+        let mut session = with_several(20);
+        answers(&mut session, OK);
+        answers(&mut session, error);
+        let rest = "ALTER TABLE t ADD a INT; DO 2";
+        let_through(&session, &["DO 1", "ALTER TABLE t ADD a INT", rest]);
+        // Nothing of it has reached the client, and what does now is numbered as if it never had been.
+        assert_eq!(session.session.wire.down.approved_bytes().len(), OK.len());
+        answers(&mut session, error);
+        let_through(&session, &["DO 1", "ALTER TABLE t ADD a INT", rest, "DO 3"]);
+        let told = session.session.wire.down.approved_bytes();
+        assert_eq!(told[OK.len()..][..5], [0x0d, 0, 0, 2, 0xff]);
+    }
+
+    #[test]
+    fn nothing_is_taken_apart_that_the_server_would_not() {
+        let mut session = Offline::new(Capabilities::default(), false);
+        session.client_sends(&query(SEVERAL));
+        let_through(&session, &[SEVERAL]);
+        let mut option = query("");
+        option[0] = 3;
+        option[4] = 0x1b;
+        option.extend([0, 0]);
+        answers(&mut session, OK);
+        session.client_sends(&option);
+        answers(&mut session, OK);
+        session.client_sends(&query(SEVERAL));
+        assert!(session.session.series.is_some());
     }
 }

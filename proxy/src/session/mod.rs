@@ -2,7 +2,8 @@
 //!
 //! `handshake` relays a login to the only server there is, `placed` chooses a server by what the client says.
 //! `command` decides what happens to each command, `relay` is the loop that moves bytes, `side` puts statements of the
-//! proxy's own on the client's connection, `response` answers in the server's place.
+//! proxy's own on the client's connection, `response` answers in the server's place. `series` carries out a text of several
+//! statements part by part.
 
 mod auth;
 mod command;
@@ -15,6 +16,8 @@ mod origin;
 mod placed;
 mod relay;
 mod response;
+mod series;
+mod several;
 mod side;
 mod snapshot;
 mod spare;
@@ -32,6 +35,7 @@ use command::Phase;
 pub(crate) use command::{Catch, Caught, Suspicion};
 pub(crate) use names::Learned;
 use names::Names;
+use series::Series;
 pub(crate) use side::{Reply, Row};
 use snapshot::Snapshot;
 use stall::Stall;
@@ -45,7 +49,7 @@ use crate::hooks::Hooks;
 use crate::intercept::Kept;
 use crate::peer::Peer;
 use crate::protocol::answer;
-use crate::protocol::capabilities::{Capabilities, PROTOCOL_41};
+use crate::protocol::capabilities::{Capabilities, MULTI_STATEMENTS, PROTOCOL_41};
 use crate::protocol::reply::ReplyTracker;
 use crate::protocol::session_state::Entry;
 use crate::routing::ids::Noted;
@@ -173,6 +177,12 @@ pub(crate) struct Session {
     kills: Option<Box<Target>>,
     /// The command at the front has been held at the gate already.
     gate_passed: bool,
+    /// Several statements may stand in one text.
+    multi: bool,
+    /// The text whose parts are under way.
+    pub(crate) series: Option<Box<Series>>,
+    /// The text at the front is not to be taken apart.
+    pub(crate) is_left_whole: bool,
     /// The tables under a cut-over that this session has to do with.
     visitor: Visitor,
     snapshot: Snapshot,
@@ -321,6 +331,9 @@ impl Session {
             kept: None,
             kills: None,
             gate_passed: false,
+            multi: capabilities.has(MULTI_STATEMENTS),
+            series: None,
+            is_left_whole: false,
             visitor: shared.gate.visitor(),
             snapshot: Snapshot::default(),
             shared,

@@ -71,13 +71,13 @@ impl Session {
             Happening::Arrived(Arrival::Client(_) | Arrival::ClientEnded) => {}
             Happening::Arrived(Arrival::ClientGone) => return Err(End::ClientLeft),
             Happening::Arrived(Arrival::UpstreamEnded) => return Err(End::UpstreamLost),
-            Happening::Arrived(Arrival::Upstream(count)) => self.follow(count),
+            Happening::Arrived(Arrival::Upstream(count)) => self.follow(count)?,
         }
         Ok(())
     }
 
     /// Lets the server's newest `count` bytes through and follows what they say.
-    pub(super) fn follow(&mut self, count: usize) {
+    pub(super) fn follow(&mut self, count: usize) -> Result<(), End> {
         if !matches!(self.phase, Phase::Blind) {
             let bytes = self.wire.down.undecided();
             let mut newest = bytes.get(bytes.len().saturating_sub(count)..).unwrap_or_default();
@@ -87,7 +87,9 @@ impl Session {
                     Event::PrepareFailed => self.statements.failed(),
                     // A command sent before the server asked for the file would be read as the file: not to be followed.
                     Event::LocalInfile
-                        if self.tracker.outstanding() == 1 && matches!(self.phase, Phase::Command) =>
+                        if self.tracker.outstanding() == 1
+                            && matches!(self.phase, Phase::Command)
+                            && self.series.is_none() =>
                     {
                         self.phase = Phase::LocalFile(Frames::default());
                     }
@@ -95,6 +97,12 @@ impl Session {
                         if let Some(target) = self.kills.take().filter(|_| !is_error) {
                             self.shared.router.killables().kill(&target);
                         }
+                    }
+                    // The file's packets are numbered on, and the server knows other numbers than the client.
+                    Event::LocalInfile | Event::Lost if self.series.is_some() => {
+                        return Err(End::Protocol(
+                            "one of several statements is answered in a way that cannot be followed",
+                        ));
                     }
                     Event::LocalInfile | Event::Lost => {
                         tracing::debug!(
@@ -108,8 +116,13 @@ impl Session {
                 }
             }
         }
-        self.wire.down.approve_all();
+        if self.series.is_some() {
+            self.follow_part()?;
+        } else {
+            self.wire.down.approve_all();
+        }
         self.settle();
+        Ok(())
     }
 
     /// Takes in what the end of the last reply means. A cut-over may wait for a session in which nothing is under way.

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::auth::Exchange;
 use super::{Caught, End, Session};
 use crate::hooks::{Grid, Progress};
-use crate::protocol::frame::peek_packet;
+use crate::protocol::frame::{peek_packet, put_packet};
 use crate::protocol::login::First;
 use crate::protocol::response::unanswered_change_user;
 use crate::protocol::{answer, progress, resultset, session_state};
@@ -16,9 +16,9 @@ impl Session {
         let untold = std::mem::take(&mut self.untold);
         if payload.first() == Some(&0x00) {
             let payload = session_state::for_client(payload, untold);
-            self.wire.down.send(sequence, &payload);
+            self.deliver(|out| put_packet(out, sequence, &payload));
         } else {
-            self.wire.down.send(sequence, payload);
+            self.deliver(|out| put_packet(out, sequence, payload));
         }
         self.consume(caught.header);
     }
@@ -26,7 +26,7 @@ impl Session {
     /// Answers with what the server said to the client's own statement: all that was untold is in it.
     pub(crate) fn answer_as_told(&mut self, caught: &Caught, sequence: u8, payload: &[u8]) {
         self.untold.clear();
-        self.wire.down.send(sequence, payload);
+        self.deliver(|out| put_packet(out, sequence, payload));
         self.consume(caught.header);
     }
 
@@ -63,9 +63,7 @@ impl Session {
             self.capabilities,
             self.tracker.status,
         );
-        self.wire
-            .down
-            .send_with(|out| resultset::put(out, sequence, grid, capabilities, status));
+        self.deliver(|out| resultset::put(out, sequence, grid, capabilities, status));
         self.consume(caught.header);
     }
 
@@ -77,16 +75,19 @@ impl Session {
         let rows = rows.iter().map(|row| resultset::text_row(row).freeze());
         let packets = definitions.iter().cloned().chain(rows).chain([end.clone()]);
         let mut sequence = caught.header.sequence;
-        for packet in packets {
-            sequence = sequence.wrapping_add(1);
-            self.wire.down.send(sequence, &packet);
-        }
+        self.deliver(|out| {
+            for packet in packets {
+                sequence = sequence.wrapping_add(1);
+                put_packet(out, sequence, &packet);
+            }
+        });
         self.consume(caught.header);
     }
 
     /// Sends a progress packet before the answer.
     pub(crate) fn send_progress(&mut self, sequence: u8, report: &Progress) {
-        self.wire.down.send(sequence, &progress::packet(report));
+        let packet = progress::packet(report);
+        self.deliver(|out| put_packet(out, sequence, &packet));
     }
 
     /// Forwards a change of user and relays its exchange, which ends with a session as new.

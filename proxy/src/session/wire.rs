@@ -110,6 +110,17 @@ impl Pipe {
         self.buffer.unsplit(undecided);
     }
 
+    /// Puts other bytes in the place of the next `count` undecided ones.
+    pub(crate) fn replace(&mut self, count: usize, mut bytes: BytesMut) {
+        let undecided = self.buffer.split_off(self.approved);
+        bytes.extend_from_slice(undecided.get(count..).unwrap_or_default());
+        if self.buffer.is_empty() {
+            self.buffer = bytes;
+        } else {
+            self.buffer.extend_from_slice(&bytes);
+        }
+    }
+
     /// Gives the packet at the front of the undecided bytes another sequence number.
     pub(crate) fn renumber(&mut self, sequence: u8) {
         if let Some(byte) = self.undecided_mut().get_mut(HEADER_BYTES - 1) {
@@ -244,6 +255,8 @@ pub(crate) struct Wire {
     /// From the server to the client.
     pub(crate) down: Pipe,
     half_closed: bool,
+    /// The server has more to hear, whether the client goes on or not.
+    pub(super) is_at_work: bool,
 }
 
 impl Wire {
@@ -254,6 +267,7 @@ impl Wire {
             up: Pipe::new(),
             down: Pipe::new(),
             half_closed: false,
+            is_at_work: false,
         }
     }
 
@@ -345,7 +359,7 @@ impl Wire {
     fn poll_upstream_write(&mut self, cx: &mut Context<'_>) {
         match self.up.poll_write(&mut self.upstream, cx) {
             Poll::Ready(Err(_)) => self.up.broken = true,
-            Poll::Ready(Ok(())) if self.up.ended && !self.half_closed => {
+            Poll::Ready(Ok(())) if self.up.ended && !self.half_closed && !self.is_at_work => {
                 // The client said its last word; the server hears so, and may still answer.
                 self.half_closed = Pin::new(&mut self.upstream).poll_shutdown(cx).is_ready();
             }
