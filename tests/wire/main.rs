@@ -26,5 +26,6 @@ mod packet;
 mod pair;
 mod player;
 mod script;
+mod scripts;
 mod shapes;
 mod statements;

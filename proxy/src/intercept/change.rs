@@ -11,7 +11,7 @@ use super::bystander::Way;
 use super::question::{INTERRUPTED, Put, interrupted};
 use super::settings::Settings;
 use super::tracking::{LEAVES_UNTOLD, OPENS};
-use super::{Kept, Killable, Target};
+use super::{Kept, Killable, Left, Target};
 use crate::hooks::{Answer, Attempt, Held, Latch, Question, Request, Verdict};
 use crate::protocol::ok::{Error, status};
 use crate::protocol::session_state::Entry;
@@ -49,6 +49,9 @@ impl Session {
         if let Some(reason) = self.must_not_be_asked() {
             return self.leave_to_server(caught, text, reason).await;
         }
+        let Some(before) = self.left_before().await? else {
+            return self.answer_interrupted(caught).await;
+        };
         let settings = match self.settings().await? {
             Ok(settings) => settings,
             Err(reply) if reply.error_code() == Some(INTERRUPTED) => {
@@ -75,7 +78,11 @@ impl Session {
             Course::Forward(reason) => self.leave_to_server(caught, text, &reason).await,
             Course::CarryOut(_) if killable.is_killed() => self.answer_interrupted(caught).await,
             Course::CarryOut(request) => self.carry_out(caught, *request, pass, &settings, &killable).await,
-        }
+        }?;
+        // No schema change finds rows.
+        let left = self.left.get_or_insert_default();
+        left.found = before.found;
+        Ok(())
     }
 
     /// From now on a kill of this session's statement that goes through the proxy is noted.
@@ -179,6 +186,11 @@ impl Session {
                     ok,
                     warnings,
                 } => {
+                    self.left = Some(Left {
+                        rows: Some(ok.affected.to_string()),
+                        warnings: Some(u64::from(ok.warnings)),
+                        found: None,
+                    });
                     if !warnings.is_empty() {
                         self.kept = Some(Kept {
                             warnings,
@@ -273,8 +285,13 @@ impl Session {
                 warning_count,
                 warnings,
             } => {
-                // Leaves ROW_COUNT() and an empty diagnostics area behind, instead of the sleep's.
+                // Leaves an empty diagnostics area behind, instead of the sleep's.
                 self.ask("DO 0").await?;
+                self.left = Some(Left {
+                    rows: Some(affected.to_string()),
+                    warnings: Some(u64::from(warning_count)),
+                    found: None,
+                });
                 if warning_count > 0 {
                     self.kept = Some(Kept {
                         warnings,
@@ -374,9 +391,14 @@ fn signal(error: &Error) -> String {
     const TEXT_MAX_CHARACTERS: usize = 128;
     let text: String = error.message.chars().take(TEXT_MAX_CHARACTERS).collect();
     let digits: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+    // Of these classes a SIGNAL is a warning, or less, whatever its number.
+    let state = match error.state.get(..2) {
+        Some("00" | "01" | "02") => "HY000",
+        _ => &error.state,
+    };
     format!(
         "SIGNAL SQLSTATE '{}' SET MYSQL_ERRNO={}, MESSAGE_TEXT=_utf8mb4 0x{digits}",
-        error.state.replace('\'', ""),
+        state.replace('\'', ""),
         error.code
     )
 }
@@ -404,6 +426,15 @@ mod tests {
         assert_eq!(
             signal(&error),
             "SIGNAL SQLSTATE '23000' SET MYSQL_ERRNO=1062, MESSAGE_TEXT=_utf8mb4 0x27c3a927207477696365"
+        );
+        let truncated = Error {
+            code: 1265,
+            state: "01000".to_owned(),
+            message: "a".to_owned(),
+        };
+        assert_eq!(
+            signal(&truncated),
+            "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO=1265, MESSAGE_TEXT=_utf8mb4 0x61"
         );
     }
 

@@ -10,7 +10,7 @@ use super::names::{Learned, Names};
 use super::statements::{PreparedChange, Statements};
 use crate::gate::Moment;
 use crate::hooks::{ReadMode, Verdict};
-use crate::intercept::{Diagnostics, Opening, Show, Target, kill, locks, tracking, words};
+use crate::intercept::{Diagnostics, Functions, Opening, Show, Target, kill, locks, tracking, words};
 use crate::protocol::capabilities::Capabilities;
 use crate::protocol::command::{self as code, expected};
 use crate::protocol::frame::{Frames, HEADER_BYTES, Header};
@@ -84,6 +84,8 @@ pub(crate) enum Catch {
     OldSnapshot(Expect, Suspicion),
     /// A question about diagnostics only the proxy has.
     Diagnostics(Diagnostics),
+    /// A question of nothing but functions that tell of the statement before.
+    Functions { text: String, asked: Functions },
 }
 
 /// What makes a statement suspicious of an old snapshot.
@@ -305,7 +307,10 @@ impl Session {
             // A text that is surely nothing of ours passes as it arrives, unless what it says matters: at a gate, or to a
             // session that may have a snapshot, or that has statements it may prepare anew.
             let is_other = text.and_then(words::opening) == Some(Opening::Other);
-            let is_free = self.shared.gate.is_idle() && self.snapshot.is_none() && self.names.is_empty();
+            let is_free = self.shared.gate.is_idle()
+                && self.snapshot.is_none()
+                && self.names.is_empty()
+                && self.left.is_none();
             return if is_other && is_free {
                 FORWARD
             } else {
@@ -338,6 +343,12 @@ impl Session {
                 }
             }
             Opening::Dynamic => return self.judge_dynamic(text),
+            Opening::Other if self.left.is_some() => {
+                if let Some(asked) = Functions::parse(text) {
+                    let text = String::from_utf8_lossy(text).into_owned();
+                    return Decision::Catch(Catch::Functions { text, asked });
+                }
+            }
             Opening::Kill | Opening::Locks | Opening::Setting | Opening::Boundary | Opening::Other => {}
         }
         FORWARD
@@ -457,7 +468,7 @@ impl Session {
         match *code {
             code::PROCESS_KILL => found = Reader::new(body).u32(),
             code::QUERY => {
-                self.kept = None;
+                (self.kept, self.left) = (None, None);
                 let text = query::text(body, self.capabilities);
                 if let Some(text) = text.filter(|_| header.length <= INSPECTED_MAX_BYTES) {
                     let opening = words::opening_of_whole(text);
@@ -475,12 +486,12 @@ impl Session {
                 }
             }
             code::STMT_PREPARE => {
-                self.kept = None;
+                (self.kept, self.left) = (None, None);
                 let is_whole = body.len() == header.length - 1;
                 self.statements.announce(Some(body).filter(|_| is_whole), None);
             }
             code::STMT_EXECUTE | code::STMT_BULK_EXECUTE => {
-                self.kept = None;
+                (self.kept, self.left) = (None, None);
                 if !self.names.is_empty() {
                     let statement = Reader::new(body).u32().and_then(|id| self.statements.get(id));
                     self.names
@@ -496,7 +507,7 @@ impl Session {
                 }
             }
             code::RESET_CONNECTION | code::CHANGE_USER => {
-                self.kept = None;
+                (self.kept, self.left) = (None, None);
                 self.locks = false;
                 self.tracked = false;
                 self.cursors = false;

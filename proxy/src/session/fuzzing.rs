@@ -195,6 +195,7 @@ impl Offline {
             | Catch::Routes
             | Catch::Upstreams
             | Catch::OldSnapshot(..)
+            | Catch::Functions { .. }
             | Catch::Diagnostics(_) => session.consume(header),
         }
     }

@@ -42,7 +42,7 @@ use wire::Wire;
 use crate::config::{ProxyConfig, Upstream};
 use crate::gate::{Gate, Visitor};
 use crate::hooks::Hooks;
-use crate::intercept::Kept;
+use crate::intercept::{Kept, Left};
 use crate::peer::Peer;
 use crate::protocol::answer;
 use crate::protocol::capabilities::{Capabilities, PROTOCOL_41};
@@ -169,6 +169,8 @@ pub(crate) struct Session {
     pub(crate) untold: Vec<Entry>,
     /// The diagnostics the statement before this one left, if the server does not have them.
     pub(crate) kept: Option<Kept>,
+    /// What the statement before this one left, where the server would tell of a statement of the proxy's own.
+    pub(crate) left: Option<Left>,
     /// Whom the last `KILL` that was let through is to hit, until it is answered.
     kills: Option<Box<Target>>,
     /// The command at the front has been held at the gate already.
@@ -319,6 +321,7 @@ impl Session {
             cursors: false,
             untold: Vec::new(),
             kept: None,
+            left: None,
             kills: None,
             gate_passed: false,
             visitor: shared.gate.visitor(),
