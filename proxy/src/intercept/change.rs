@@ -12,7 +12,7 @@ use super::question::{INTERRUPTED, Put, interrupted};
 use super::settings::Settings;
 use super::tracking::{LEAVES_UNTOLD, OPENS};
 use super::{Kept, Killable, Left, Target};
-use crate::hooks::{Answer, Attempt, Held, Latch, Question, Request, Verdict};
+use crate::hooks::{self, Answer, Attempt, Held, Latch, Question, Request, Verdict};
 use crate::protocol::ok::{Error, status};
 use crate::protocol::session_state::Entry;
 use crate::session::{Caught, End, PreparedChange, Reply, Session};
@@ -47,7 +47,7 @@ impl Session {
         self.kept = None;
         let killable = self.may_be_killed();
         if let Some(reason) = self.must_not_be_asked() {
-            return self.leave_to_server(caught, text, reason).await;
+            return self.leave_to_server(caught, text, reason, None, None).await;
         }
         let Some(before) = self.left_before().await? else {
             return self.answer_interrupted(caught).await;
@@ -58,14 +58,15 @@ impl Session {
                 return self.answer_interrupted(caught).await;
             }
             Err(_) => {
-                return self
-                    .leave_to_server(caught, text, "the session's settings are not readable")
-                    .await;
+                let reason = "the session's settings are not readable";
+                return self.leave_to_server(caught, text, reason, None, None).await;
             }
         };
         if settings.defines_otherwise {
             let reason = "the session has a setting of its own that decides what a definition means";
-            return self.leave_to_server(caught, text, reason).await;
+            return self
+                .leave_to_server(caught, text, reason, Some(&settings), None)
+                .await;
         }
         let schema = prepared.map_or_else(|| settings.schema.clone(), |prepared| prepared.schema.clone());
         let pass = match self.make_way(caught, text, schema, &settings, &killable).await? {
@@ -75,7 +76,10 @@ impl Session {
         match self.ask_server(caught, text, prepared, &settings).await? {
             Course::Answered => Ok(()),
             Course::Interrupted => self.answer_interrupted(caught).await,
-            Course::Forward(reason) => self.leave_to_server(caught, text, &reason).await,
+            Course::Forward(reason) => {
+                self.leave_to_server(caught, text, &reason, Some(&settings), None)
+                    .await
+            }
             Course::CarryOut(_) if killable.is_killed() => self.answer_interrupted(caught).await,
             Course::CarryOut(request) => self.carry_out(caught, *request, pass, &settings, &killable).await,
         }?;
@@ -151,7 +155,7 @@ impl Session {
         if let Some(course) = self.look_at_table(&question).await? {
             return Ok(course);
         }
-        if let Some(course) = self.put_question(caught, &question, settings).await? {
+        if let Some(course) = self.put_question(caught, text, &question, settings).await? {
             return Ok(course);
         }
         if let Some(course) = self.look_for_locks(&question).await? {
@@ -171,12 +175,13 @@ impl Session {
     async fn put_question(
         &mut self,
         caught: &Caught,
+        text: &str,
         question: &Question,
         settings: &Settings,
     ) -> Result<Option<Course>, End> {
         let deadline = Instant::now() + settings.lock_wait_timeout;
         let attempts: [Option<&Attempt>; 2] = [Some(&question.first), question.second.as_ref()];
-        for attempt in attempts.into_iter().flatten() {
+        for (nth, attempt) in attempts.into_iter().flatten().enumerate() {
             let sequence = caught.header.sequence.wrapping_add(1);
             match self.put(attempt, settings, deadline).await? {
                 Put::Declined => {}
@@ -198,11 +203,12 @@ impl Session {
                         });
                     }
                     self.answer(caught, sequence, &payload);
-                    self.log(
-                        question.schema.as_deref(),
-                        &question.table,
-                        "done by the server at once",
-                    );
+                    let (way, done) = match nth {
+                        0 => (hooks::Way::First, "done by the server at once (instant)"),
+                        _ => (hooks::Way::Second, "done by the server at once (in place)"),
+                    };
+                    self.log(question.schema.as_deref(), &question.table, done);
+                    self.tell_done(text, settings, way);
                     return Ok(Some(Course::Answered));
                 }
                 Put::Refused { payload, error } => {
@@ -307,10 +313,11 @@ impl Session {
                 let error = Error { code, state, message };
                 self.refuse(caught, sequence, error).await
             }
-            Answer::Native { reason } if sequence == first => {
-                self.leave_to_server(caught, &text, &reason).await
+            Answer::Native { reason, record } if sequence == first => {
+                self.leave_to_server(caught, &text, &reason, Some(settings), record)
+                    .await
             }
-            Answer::Native { reason } => {
+            Answer::Native { reason, record } => {
                 // Progress packets have advanced the numbers the client expects, so the server's answer is renumbered.
                 self.log(
                     Some(&schema),
@@ -319,8 +326,13 @@ impl Session {
                 );
                 self.reopen().await?;
                 let reply = self.ask(&text).await?;
+                let is_done = reply.error_code().is_none();
                 if let Reply::Ok { payload, .. } | Reply::Err { payload, .. } = reply {
                     self.answer(caught, sequence, &payload);
+                    if is_done {
+                        let way = hooks::Way::Own { reason, record };
+                        self.tell_done(&text, settings, way);
+                    }
                     return Ok(());
                 }
                 Err(End::Protocol("the server answered a schema change with rows"))
@@ -334,7 +346,17 @@ impl Session {
         caught: &Caught,
         text: &str,
         reason: &str,
+        settings: Option<&Settings>,
+        record: Option<u64>,
     ) -> Result<(), End> {
+        let (mode, schema) = settings.map_or_else(Default::default, |settings| {
+            (settings.mode(), settings.schema.clone())
+        });
+        let way = hooks::Way::Own {
+            reason: reason.to_owned(),
+            record,
+        };
+        self.native = Some(Box::new(self.done_change(text, mode, schema, way)));
         self.reopen().await?;
         let start: String = text.chars().take(120).collect();
         tracing::info!(
@@ -378,6 +400,12 @@ impl Session {
         self.ask(&signal(error)).await?;
         self.kept = Some(Kept::error(error.code, error.message.clone()));
         Ok(())
+    }
+
+    /// Tells the hooks of what the server has done itself; the client has its answer.
+    fn tell_done(&self, text: &str, settings: &Settings, way: hooks::Way) {
+        let change = self.done_change(text, settings.mode(), settings.schema.clone(), way);
+        self.shared.hooks.done(change);
     }
 
     fn log(&self, schema: Option<&str>, table: &str, outcome: &str) {

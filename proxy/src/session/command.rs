@@ -9,13 +9,14 @@ use super::Session;
 use super::names::{Learned, Names};
 use super::statements::{PreparedChange, Statements};
 use crate::gate::Moment;
-use crate::hooks::{ReadMode, Verdict};
+use crate::hooks::{Done, ReadMode, Verdict, Way};
 use crate::intercept::{Diagnostics, Functions, Opening, Show, Target, kill, locks, tracking, words};
 use crate::protocol::capabilities::Capabilities;
 use crate::protocol::command::{self as code, expected};
 use crate::protocol::frame::{Frames, HEADER_BYTES, Header};
 use crate::protocol::query;
 use crate::protocol::reader::Reader;
+use crate::protocol::reply::Watch;
 use crate::protocol::shape::Expect;
 use crate::routing::ids;
 
@@ -452,6 +453,29 @@ impl Session {
         None
     }
 
+    /// A schema change that is the server's, whatever it is asked.
+    fn native_change(&self, text: &[u8]) -> Option<Box<Done>> {
+        let sql = str::from_utf8(text).ok()?;
+        let native = |mode| match self.shared.hooks.inspect(sql, mode) {
+            Verdict::Native { reason } => Some((mode, reason)),
+            Verdict::Ask(_) | Verdict::Unrelated => None,
+        };
+        let (mode, reason) = ReadMode::of_text(sql).find_map(native)?;
+        let way = Way::Own { reason, record: None };
+        Some(Box::new(self.done_change(sql, mode, None, way)))
+    }
+
+    /// What the hooks hear of a schema change that the server did.
+    pub(crate) fn done_change(&self, sql: &str, mode: ReadMode, schema: Option<String>, way: Way) -> Done {
+        Done {
+            sql: sql.to_owned(),
+            mode,
+            schema,
+            way,
+            upstream: self.server.upstream.clone(),
+        }
+    }
+
     /// Remembers what the command at the front changes in the session, when it is let through.
     pub(crate) fn note(&mut self, header: Header) {
         let Some((code, body)) = self
@@ -464,7 +488,7 @@ impl Session {
             return;
         };
         let body = body.get(..header.length.saturating_sub(1)).unwrap_or(body);
-        let mut found = None;
+        let (mut found, mut native) = (None, None);
         match *code {
             code::PROCESS_KILL => found = Reader::new(body).u32(),
             code::QUERY => {
@@ -476,6 +500,7 @@ impl Session {
                         Opening::Locks => self.locks = locks::change(text).unwrap_or(self.locks),
                         Opening::Setting => self.tracked |= tracking::is_asked_for(text),
                         Opening::Kill => found = kill::target(text),
+                        Opening::Change if self.native.is_none() => native = self.native_change(text),
                         _ => {}
                     }
                     if opening == Opening::Dynamic || !self.names.is_empty() {
@@ -516,6 +541,7 @@ impl Session {
             }
             _ => {}
         }
+        self.native = self.native.take().or(native);
         // Of kills sent one behind the other the first is heard of.
         if let Some(id) = found
             && self.kills.is_none()
@@ -532,8 +558,13 @@ impl Session {
         if let Some(expect) = expect {
             self.tracker.expect(expect);
         }
-        if self.kills.is_some() {
-            self.tracker.watch_last();
+        if self.kills.is_some() && !self.tracker.watches(Watch::Kill) {
+            self.tracker.watch_last(Watch::Kill);
+        }
+        if let Some(change) = self.native.take()
+            && self.tracker.watch_last(Watch::Change)
+        {
+            self.natives.push_back(*change);
         }
         self.wire.up.approve(HEADER_BYTES);
         self.phase = Phase::Passing {

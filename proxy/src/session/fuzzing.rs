@@ -61,6 +61,7 @@ impl Hooks for Takes {
     async fn alter(&self, _: Request, _: Held) -> Answer {
         Answer::Native {
             reason: "nothing is carried out here".to_owned(),
+            record: None,
         }
     }
 

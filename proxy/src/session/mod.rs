@@ -22,6 +22,7 @@ mod stall;
 mod statements;
 mod wire;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ use wire::Wire;
 
 use crate::config::{ProxyConfig, Upstream};
 use crate::gate::{Gate, Visitor};
-use crate::hooks::Hooks;
+use crate::hooks::{Done, Hooks};
 use crate::intercept::{Kept, Left};
 use crate::peer::Peer;
 use crate::protocol::answer;
@@ -171,6 +172,10 @@ pub(crate) struct Session {
     pub(crate) kept: Option<Kept>,
     /// What the statement before this one left, where the server would tell of a statement of the proxy's own.
     pub(crate) left: Option<Left>,
+    /// The command at the front is a schema change that the server does itself.
+    pub(crate) native: Option<Box<Done>>,
+    /// Such changes that were let through, until each is answered.
+    natives: VecDeque<Done>,
     /// Whom the last `KILL` that was let through is to hit, until it is answered.
     kills: Option<Box<Target>>,
     /// The command at the front has been held at the gate already.
@@ -322,6 +327,8 @@ impl Session {
             untold: Vec::new(),
             kept: None,
             left: None,
+            native: None,
+            natives: VecDeque::new(),
             kills: None,
             gate_passed: false,
             visitor: shared.gate.visitor(),
