@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use alterego_engine::alter::{self, NotOurs};
 use alterego_engine::cut_over::{ClosedGate, TrafficGate, WatchedGate};
-use alterego_engine::migration::{self, Altered, Engine, Foreign, Outcome, Pass, Phase, Status, Task};
+use alterego_engine::migration::{
+    self, Altered, Engine, Foreign, Native, Notes, Outcome, Pass, Phase, Status, Task, Way,
+};
 use alterego_engine::session::{SessionSettings, Upstream};
 use alterego_engine::{Flavor, TableName};
 use alterego_proxy::gate::{self, Gate};
 use alterego_proxy::hooks::{
-    Answer, Attempt, Bystander, ClientSession, Grid, Held, Hooks, Latch, Progress, Question, ReadMode,
-    Request, Verdict, Warning,
+    self, Answer, Attempt, Bystander, ClientSession, Done, Grid, Held, Hooks, Latch, Progress, Question,
+    ReadMode, Request, Verdict, Warning,
 };
 use async_trait::async_trait;
 use mysql_async::Opts;
@@ -25,6 +27,7 @@ use crate::cli::{Settings, Strategy};
 /// Sessions run on threads that only relay, so what they ask of the engine is done on the runtime it was started on.
 pub(crate) struct Bridge {
     engine: Arc<Engine>,
+    notes: Notes,
     upstream: Upstream,
     runtime: Handle,
     flavor: Flavor,
@@ -57,6 +60,7 @@ impl Bridge {
             engine.resume().await?;
         }
         Ok(Arc::new(Self {
+            notes: engine.notes(),
             engine: Arc::new(engine),
             upstream,
             runtime: Handle::current(),
@@ -128,7 +132,7 @@ impl Hooks for Bridge {
         let mut listening = true;
         loop {
             tokio::select! {
-                outcome = &mut outcome => return answer(outcome, max_warnings),
+                outcome = &mut outcome => return answer(outcome, running.id(), max_warnings),
                 changed = held.cancelled.changed(), if listening => match changed {
                     Ok(()) if *held.cancelled.borrow() => running.cancel(),
                     Ok(()) => {}
@@ -170,6 +174,12 @@ impl Hooks for Bridge {
             .flatten()?;
         // The server gives the lock back when the connection closes.
         (taken == Some(1)).then(|| Box::new(conn) as Latch)
+    }
+
+    fn done(&self, change: Done) {
+        if let Some(native) = native(change) {
+            self.notes.note(native);
+        }
     }
 
     async fn migrations(&self) -> Grid {
@@ -225,10 +235,30 @@ fn session_settings(session: ClientSession) -> SessionSettings {
     }
 }
 
-fn answer(outcome: Outcome, max_warnings: u32) -> Answer {
+/// What is recorded of a change that the server did itself.
+fn native(change: Done) -> Option<Native> {
+    let (schema, table) = alter::named(&change.sql, read_mode(change.mode))?;
+    let (way, reason, record) = match change.way {
+        hooks::Way::First => (Way::Instant, None, None),
+        hooks::Way::Second => (Way::InPlace, None, None),
+        hooks::Way::Own { reason, record } => (Way::Native, Some(reason), record),
+    };
+    Some(Native {
+        source: TableName::new(schema.or(change.schema).unwrap_or_default(), table),
+        statement: change.sql,
+        way,
+        reason,
+        record,
+    })
+}
+
+fn answer(outcome: Outcome, id: u64, max_warnings: u32) -> Answer {
     match outcome {
         Outcome::Altered(altered) => altered_answer(altered, max_warnings),
-        Outcome::Refused(reason) => Answer::Native { reason },
+        Outcome::Refused(reason) => Answer::Native {
+            reason,
+            record: Some(id).filter(|id| *id != 0),
+        },
         Outcome::Failed(error) => Answer::Err {
             code: error.code,
             state: error.state,

@@ -165,7 +165,40 @@ pub enum Answer {
     Native {
         /// Reads as the end of "left to the server, because …".
         reason: String,
+        /// By what number the hooks know of it already.
+        record: Option<u64>,
     },
+}
+
+/// How the server carried a schema change out itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// By the first form it was asked about.
+    First,
+    /// By the second.
+    Second,
+    /// By the client's own statement.
+    Own {
+        /// Reads as the end of "left to the server, because …".
+        reason: String,
+        /// What [`Answer::Native`] said.
+        record: Option<u64>,
+    },
+}
+
+/// A schema change that the server has carried out itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// The client's statement.
+    pub sql: String,
+    /// How its session reads it, as far as that is known.
+    pub mode: ReadMode,
+    /// The session's default schema, where it is known.
+    pub schema: Option<String>,
+    /// How.
+    pub way: Way,
+    /// The server that did it, where there are several.
+    pub upstream: Option<Upstream>,
 }
 
 /// How far a schema change has come, for MariaDB's progress packets.
@@ -235,6 +268,10 @@ pub trait Hooks: Send + Sync + 'static {
     async fn pass(&self, _statement: Bystander) -> Option<Latch> {
         None
     }
+
+    /// The server has carried a schema change out itself, and the client has its answer. Quick: it may be remembered, and
+    /// nobody waits for that.
+    fn done(&self, _change: Done) {}
 
     /// The rows of `SHOW MIGRATIONS`.
     async fn migrations(&self) -> Grid;

@@ -9,7 +9,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use alterego_proxy::hooks::{Answer, Bystander, Grid, Held, Hooks, Latch, ReadMode, Request, Verdict};
+use alterego_proxy::hooks::{Answer, Bystander, Done, Grid, Held, Hooks, Latch, ReadMode, Request, Verdict};
 use alterego_proxy::routing::GroupView;
 use alterego_proxy::{Gate, Upstream};
 use async_trait::async_trait;
@@ -113,9 +113,11 @@ impl Hooks for GroupHooks {
             }
             Some(_) => Answer::Native {
                 reason: "this server is not the primary of its group".to_owned(),
+                record: None,
             },
             None => Answer::Native {
                 reason: "its group has had no primary yet".to_owned(),
+                record: None,
             },
         }
     }
@@ -136,6 +138,12 @@ impl Hooks for GroupHooks {
 
     async fn latch(&self, name: &str) -> Option<Latch> {
         self.built()?.bridge.latch(name).await
+    }
+
+    fn done(&self, change: Done) {
+        if let Some(built) = self.built_at(change.upstream.as_ref()) {
+            built.bridge.done(change);
+        }
     }
 
     async fn rest(&self) {

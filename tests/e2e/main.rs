@@ -31,6 +31,7 @@ mod tls;
 mod triggers;
 mod unsupported;
 mod verification;
+mod ways;
 mod workload;
 
 /// Makes of each function over a `Flavor` two tests, one for each server.

@@ -198,5 +198,6 @@ async fn count(pair: &Pair) -> Result<usize> {
     let mut root = pair.proxy.root().await?;
     let rows: Vec<Row> = root.query("SHOW MIGRATIONS").await.context("SHOW MIGRATIONS")?;
     root.disconnect().await?;
-    Ok(rows.len())
+    let is_online = |row: &&Row| row.get::<String, _>("way").as_deref() == Some("ghost");
+    Ok(rows.iter().filter(is_online).count())
 }

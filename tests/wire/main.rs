@@ -26,6 +26,7 @@ mod packet;
 mod pair;
 mod player;
 mod script;
+mod scripts;
 mod several;
 mod shapes;
 mod statements;

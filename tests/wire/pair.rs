@@ -53,6 +53,11 @@ pub(crate) struct Pair {
 impl Pair {
     /// Starts both servers and the proxy.
     pub(crate) async fn start(flavor: Flavor) -> Result<Pair> {
+        Pair::with(flavor, &[]).await
+    }
+
+    /// Starts both servers, and the proxy with these arguments.
+    pub(crate) async fn with(flavor: Flavor, args: &[&str]) -> Result<Pair> {
         let options = Options::relaxed()
             .arg(format!("--max-allowed-packet={}", 64 << 20))
             // MariaDB's connections count their statements on from those of the connection whose thread they take over.
@@ -60,13 +65,14 @@ impl Pair {
         let (direct, proxied) =
             tokio::try_join!(Server::start(flavor, &options), Server::start(flavor, &options))?;
         // The other client's connection is not encrypted either.
-        let plain = ["--upstream-ssl-mode", "DISABLED"];
+        let args = [&["--upstream-ssl-mode", "DISABLED"], args].concat();
         let proxy = if is_placed() {
             let address = format!("[[group.server]]\naddress = '127.0.0.1:{}'\n", proxied.port());
             let config = ["[[group]]\nname = 'g'\nuser = 'root'\n", &*address].concat();
-            Alterego::configured(&config, &[&plain[..], &["--listen", "127.0.0.1:0"]].concat(), &[]).await?
+            let args = [&*args, &["--listen", "127.0.0.1:0"]].concat();
+            Alterego::configured(&config, &args, &[]).await?
         } else {
-            Alterego::start(&proxied, &plain, &[]).await?
+            Alterego::start(&proxied, &args, &[]).await?
         };
         let pair = Pair {
             direct,

@@ -16,7 +16,7 @@ mod statement;
 pub use action::{Action, IndexKind, TableOption};
 pub use ask::Asked;
 pub(crate) use lexeme::{Kind, Lexeme, lex};
-pub use statement::{NotOurs, ReadMode, Statement, understand};
+pub use statement::{NotOurs, ReadMode, Statement, named, understand};
 
 #[cfg(test)]
 mod tests;

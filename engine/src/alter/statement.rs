@@ -114,6 +114,23 @@ pub fn understand(sql: &str, mode: ReadMode, flavor: Flavor) -> Result<Statement
     read(sql, head, &lexed, flavor).map_err(|reason| NotOurs::Native(Refusal(reason.to_owned())))
 }
 
+/// The table that a schema change names, with its schema where it names one, however little else of it is understood.
+pub fn named(sql: &str, mode: ReadMode) -> Option<(Option<String>, String)> {
+    let lexed = lex(sql, mode);
+    let lexemes = &lexed.lexemes[..];
+    let mut at = Cursor::new(lexemes);
+    match Head::of(lexemes)? {
+        Head::Alter => {
+            while at.accept_any(&["ALTER", "ONLINE", "OFFLINE", "IGNORE"]) {}
+            at.accept(&["TABLE"]);
+            at.accept(&["IF", "EXISTS"]);
+        }
+        Head::Create | Head::Drop => while !at.accept(&["ON"]) && at.next().is_some() {},
+    }
+    let table = table(&mut at).ok()?;
+    Some((table.schema, table.name))
+}
+
 /// A statement inside `/*! … */`: ours to name, the server's to do.
 fn in_version_comment(comment: &str, mode: ReadMode) -> NotOurs {
     let content = comment.trim_start_matches(['M', '!']);

@@ -517,3 +517,27 @@ fn comments_for_alterego_are_heard() {
         &[],
     );
 }
+
+#[test]
+fn the_table_is_named_however_little_is_understood() {
+    let check = |sql: &str, expected: Option<(Option<&str>, &str)>| {
+        let expected = expected.map(|(schema, table)| (schema.map(str::to_owned), table.to_owned()));
+        assert_eq!(named(sql, ReadMode::default()), expected, "{sql}");
+    };
+    check("ALTER TABLE t ALGORITHM=COPY, FORCE", Some((None, "t")));
+    check(
+        "alter ignore table `a b`.t add unique (a)",
+        Some((Some("a b"), "t")),
+    );
+    check("ALTER ONLINE TABLE IF EXISTS t ADD a INT", Some((None, "t")));
+    check(
+        "CREATE UNIQUE INDEX i USING HASH ON app.t (a) LOCK=NONE",
+        Some((Some("app"), "t")),
+    );
+    check("DROP INDEX i ON t ALGORITHM=INPLACE", Some((None, "t")));
+    check("ALTER TABLE t; SELECT 1", Some((None, "t")));
+    check("ALTER TABLE", None);
+    check("CREATE INDEX i", None);
+    check("ALTER VIEW v AS SELECT 1", None);
+    check("SELECT 1", None);
+}

@@ -14,7 +14,7 @@ use mysql_async::Conn;
 
 use crate::binlog::{Token, tokens};
 use crate::processlist::{Process, processes};
-use crate::{Error, Result, TableName};
+use crate::{Error, Result, TableName, names};
 
 /// Statements that do not take a table for themselves, by their first words. A `WITH` is a query.
 const SHARING: [&str; 16] = [
@@ -58,7 +58,7 @@ fn is_rival(session: &Process, source: &TableName) -> bool {
             let first = statement.first();
             let is_one_of =
                 |words: &[&str]| first.is_some_and(|first| words.iter().any(|word| first.is(word)));
-            !is_one_of(&SHARING) && (names(statement, source) || waits && is_one_of(&HIDING))
+            !is_one_of(&SHARING) && (is_named(statement, source) || waits && is_one_of(&HIDING))
         })
 }
 
@@ -75,15 +75,25 @@ fn without_prefix(tokens: &[Token]) -> &[Token] {
 }
 
 /// Whether the statement names the source, or drops a schema of its schema's name.
-fn names(statement: &[Token], source: &TableName) -> bool {
+fn is_named(statement: &[Token], source: &TableName) -> bool {
     let drops = statement.first().is_some_and(|first| first.is("DROP"));
-    let named = |name: &str| {
-        statement
-            .iter()
-            .filter_map(Token::name)
-            .any(|token| String::from_utf8_lossy(token).to_lowercase() == name.to_lowercase())
+    let is = |token: &Token, name: &str| {
+        let token = token.name().map(String::from_utf8_lossy);
+        token.is_some_and(|token| token.to_lowercase() == name.to_lowercase())
     };
-    named(source.table.as_str()) || drops && named(source.schema.as_str())
+    // Behind a quoted name of another schema it is another table, as it is in every statement of a migration elsewhere. A bare
+    // word there may be none (`TRUNCATE .t`). The ghost changes places in the same RENAME.
+    let own = [source.clone(), names::ghost(source), names::old(source)].map(|table| table.schema);
+    let is_elsewhere = |at: usize| match at.checked_sub(2).and_then(|from| statement.get(from..at)) {
+        Some([qualifier @ Token::Quoted(_), Token::Symbol(b'.')]) => {
+            !own.iter().any(|schema| is(qualifier, schema.as_str()))
+        }
+        _ => false,
+    };
+    let named = |(at, token): (usize, &Token)| {
+        is(token, source.table.as_str()) && !is_elsewhere(at) || drops && is(token, source.schema.as_str())
+    };
+    statement.iter().enumerate().any(named)
 }
 
 #[cfg(test)]
@@ -114,6 +124,22 @@ mod tests {
         check("Query", WAITS, "TRUNCATE orders", true);
         check("Query", "", "truncate TABLE `app`.`Orders`", true);
         check("Query", WAITS, "RENAME TABLE x TO y, orders TO z", true);
+        check("Query", WAITS, "TRUNCATE `other`.`orders`", false);
+        check(
+            "Query",
+            WAITS,
+            "ALTER TABLE `x__ghost`.`orders` FORCE /* alterego */",
+            false,
+        );
+        check("Query", WAITS, "TRUNCATE `app__ghost`.orders", true);
+        check(
+            "Query",
+            WAITS,
+            "RENAME TABLE `other`.`orders` TO `x`.`y`, `APP`.`orders` TO z",
+            true,
+        );
+        check("Query", WAITS, "TRUNCATE other.orders", true);
+        check("Query", WAITS, "TRUNCATE .orders", true);
         check("Execute", WAITS, "DROP TABLE orders", true);
         check("Query", WAITS, "/* c */ TRUNCATE orders", true);
         check("Query", WAITS, "CALL empty_it()", true);

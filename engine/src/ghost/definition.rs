@@ -10,7 +10,7 @@ use crate::error::UNKNOWN_SCHEMA;
 use crate::ident::quoted_text;
 use crate::reconcile::Warning;
 use crate::session::{SessionSettings, Upstream};
-use crate::table::Table;
+use crate::table::{Table, definition_lines, same_definition};
 use crate::{Error, Flavor, Result, TableName};
 
 /// Other migrations end seldom enough for one of these to find the schema in place.
@@ -54,9 +54,62 @@ pub(super) async fn create(conn: &mut Conn, flavor: Flavor, source: &Table, ghos
                     error.message
                 )));
             }
-            other => return Ok(other?),
+            Err(other) => return Err(other.into()),
+            Ok(()) => return as_the_source(conn, source, ghost).await,
         }
     }
+}
+
+/// Makes the ghost what the source is where a definition, executed, defines something else than it shows: a column without
+/// any default (`DROP DEFAULT`) is shown without one, and gets `DEFAULT NULL`. Nothing is rebuilt by a text that does not
+/// come out as it went in.
+async fn as_the_source(conn: &mut Conn, source: &Table, ghost: &TableName) -> Result<()> {
+    let made = shown(conn, ghost).await?;
+    if same_definition(&made, &source.create) {
+        return Ok(());
+    }
+    for name in without_default(&source.create, &made) {
+        conn.query_drop(format!(
+            "ALTER TABLE {ghost} ALTER COLUMN {name} DROP DEFAULT {OWN_COMMENT}"
+        ))
+        .await?;
+    }
+    match same_definition(&shown(conn, ghost).await?, &source.create) {
+        true => Ok(()),
+        false => Err(Error::refused(
+            "the server makes another table of the table's own definition",
+        )),
+    }
+}
+
+async fn shown(conn: &mut Conn, table: &TableName) -> Result<String> {
+    let row: Option<Row> = conn.query_first(format!("SHOW CREATE TABLE {table}")).await?;
+    let create = row.and_then(|row| row.get::<String, _>(1));
+    create.ok_or_else(|| Error::fatal(format!("the server does not describe {table}")))
+}
+
+/// The names, quoted as they are shown, of the columns to which the server has given a default of NULL.
+fn without_default<'a>(source: &'a str, made: &str) -> Vec<&'a str> {
+    let is_given = |(source, made): &(&str, &str)| {
+        source.starts_with('`') && made.replacen(" DEFAULT NULL", "", 1) == *source && made != source
+    };
+    let lines = definition_lines(source)
+        .zip(definition_lines(made))
+        .filter(is_given);
+    lines.filter_map(|(line, _)| quoted_name(line)).collect()
+}
+
+/// The quoted name at the front; a back-quote in it is doubled.
+fn quoted_name(line: &str) -> Option<&str> {
+    let mut quotes = line.match_indices('`').map(|(at, _)| at).skip(1).peekable();
+    while let Some(at) = quotes.next() {
+        if quotes.peek() == Some(&(at + 1)) {
+            quotes.next();
+        } else {
+            return line.get(..=at);
+        }
+    }
+    None
 }
 
 fn repeatable(create: &str, flavor: Flavor) -> String {
@@ -142,4 +195,17 @@ async fn client_like(upstream: &Upstream, statement: &Statement, settings: &Sess
     ))
     .await?;
     Ok(conn)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_that_were_given_a_default() {
+        let source = "CREATE TABLE `t` (\n  `a` int,\n  `b``c` int COMMENT ' DEFAULT NULL',\n  `d` int DEFAULT NULL,\n  KEY `a` (`a`)\n)";
+        let made = "CREATE TABLE `t` (\n  `a` int DEFAULT NULL,\n  `b``c` int DEFAULT NULL COMMENT ' DEFAULT NULL',\n  `d` int DEFAULT NULL,\n  KEY `a` (`a`)\n)";
+        assert_eq!(without_default(source, made), ["`a`", "`b``c`"]);
+        assert!(without_default(source, source).is_empty());
+    }
 }

@@ -8,6 +8,7 @@
 mod definition;
 mod inherited;
 mod key;
+mod renumbered;
 mod time_zone;
 mod unchecked;
 mod unique;
@@ -86,7 +87,9 @@ async fn build_from_scratch(
     failpoint::hit(Failpoint::GhostCreated);
     statistics::carry_over(conn, upstream.flavor(), &source.name, &name).await?;
     let altered = definition::alter(upstream, statement, &name, settings).await?;
-    describe(conn, source, statement, settings, altered).await
+    let plan = describe(conn, source, statement, settings, altered).await?;
+    renumbered::check(conn, &plan).await?;
+    Ok(plan)
 }
 
 /// The plan of a migration whose ghost was built by an earlier process.

@@ -251,6 +251,11 @@ async fn ended(shared: &Arc<Shared>, running: &Arc<Running>, error: Error) -> Ou
         if let Err(unheard) = record_end(shared, running, phase, &error.to_string()).await {
             return Outcome::Failed(unrecorded(&error, &unheard));
         }
+        if let (true, Error::Refused(Refusal(reason))) = (refused && !cancelled, &error)
+            && let Err(error) = shared.store.refused(running.id(), reason).await
+        {
+            tracing::warn!(migration = running.id(), %error, "the record does not say why it is left to the server");
+        }
         let ended = Ended {
             id: running.id(),
             source: running.task().source.clone(),

@@ -6,6 +6,7 @@
 
 mod carry_out;
 mod follow;
+mod native;
 mod old_tables;
 mod outcome;
 mod owner;
@@ -18,6 +19,7 @@ mod status;
 mod store;
 mod tidy;
 mod turns;
+mod way;
 
 use std::collections::HashMap;
 use std::future::ready;
@@ -27,6 +29,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+pub use native::{Native, Notes};
 pub use outcome::{Altered, Outcome, Warning};
 pub use phase::Phase;
 pub use running::Running;
@@ -34,6 +37,7 @@ pub use status::{COLUMNS, Status};
 pub use store::Task;
 use store::{Record, Store};
 use turns::{Turn, Turns};
+pub use way::Way;
 
 use crate::alter::ReadMode;
 use crate::cut_over::TrafficGate;
@@ -334,6 +338,8 @@ fn status_of(record: Record) -> Status {
         id: record.id,
         table: record.task.source,
         statement: record.task.statement,
+        way: record.way,
+        reason: record.reason,
         phase: record.phase,
         rows_copied: record.rows_copied,
         rows_estimated: record.rows_estimated.max(record.rows_copied),

@@ -10,6 +10,7 @@ use super::outcome::Outcome;
 use super::phase::{Event, Impossible, Phase};
 use super::status::Status;
 use super::store::{Record, Task};
+use super::way::Way;
 use crate::counters::Counters;
 use crate::throttle::Share;
 
@@ -150,6 +151,8 @@ impl Running {
             id: self.id(),
             table: self.task.source.clone(),
             statement: self.task.statement.clone(),
+            way: Way::Ghost,
+            reason: None,
             phase,
             rows_copied,
             rows_estimated: self.rows_estimated().max(rows_copied),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::phase::Phase;
+use super::way::Way;
 use crate::TableName;
 
 /// One migration at one moment.
@@ -14,6 +15,10 @@ pub struct Status {
     pub table: TableName,
     /// The client's statement.
     pub statement: String,
+    /// Which way it is taken.
+    pub way: Way,
+    /// Why not online, where it is not.
+    pub reason: Option<String>,
     /// Where it stands.
     pub phase: Phase,
     /// Rows written to the ghost by the row copy.
@@ -41,10 +46,11 @@ pub struct Status {
 }
 
 /// The names of the columns of [`Status::cells`].
-pub const COLUMNS: [&str; 16] = [
+pub const COLUMNS: [&str; 18] = [
     "id",
     "table",
     "statement",
+    "way",
     "phase",
     "percent",
     "rows_copied",
@@ -58,6 +64,7 @@ pub const COLUMNS: [&str; 16] = [
     "cut_over_attempts",
     "longest_hold_ms",
     "message",
+    "reason",
 ];
 
 /// Copying is most of the work, comparing the rest: the share of each in `percent`.
@@ -92,12 +99,12 @@ impl Status {
     pub fn cells(&self) -> Vec<Option<String>> {
         vec![
             Some(self.id.to_string()),
-            Some(format!(
-                "{}.{}",
-                self.table.schema.as_str(),
-                self.table.table.as_str()
-            )),
+            Some(match self.table.schema.as_str() {
+                "" => self.table.table.as_str().to_owned(),
+                schema => format!("{schema}.{}", self.table.table.as_str()),
+            }),
             Some(self.statement.clone()),
+            Some(self.way.to_string()),
             Some(self.phase.to_string()),
             Some(format!("{:.1}", self.percent())),
             Some(self.rows_copied.to_string()),
@@ -111,6 +118,7 @@ impl Status {
             Some(self.cut_over_attempts.to_string()),
             Some(format!("{:.1}", self.longest_hold.as_secs_f64() * 1000.0)),
             self.message.clone(),
+            self.reason.clone(),
         ]
     }
 }
@@ -132,6 +140,8 @@ mod tests {
             id: 1,
             table: TableName::new("app", "t"),
             statement: "ALTER TABLE t FORCE".into(),
+            way: Way::Ghost,
+            reason: None,
             phase,
             rows_copied: copied,
             rows_estimated: 1000,

@@ -9,7 +9,9 @@ use mysql_async::prelude::{FromRow, Queryable};
 use mysql_async::{Conn, FromRowError, Row, params};
 use tokio::sync::{Mutex, MutexGuard};
 
+use super::native::Native;
 use super::phase::Phase;
+use super::way::Way;
 use crate::binlog::OWN_COMMENT;
 use crate::counters::Counters;
 use crate::names::STATE_SCHEMA;
@@ -38,6 +40,10 @@ pub(super) struct Record {
     pub id: u64,
     /// What is to be done.
     pub task: Task,
+    /// Which way it was taken.
+    pub way: Way,
+    /// Why it was left to the server, where it was.
+    pub reason: Option<String>,
     /// How far it came.
     pub phase: Phase,
     /// `SHOW CREATE TABLE` of the source when the ghost was built.
@@ -82,14 +88,14 @@ pub(crate) struct Store {
 }
 
 const COLUMNS: &str = "id, source_schema, source_table, statement, ansi_quotes, no_backslash_escapes, sql_mode, \
-     time_zone, character_set_client, collation_connection, foreign_key_checks, phase, source_create, ghost_create, native_copies, triggers, \
+     time_zone, character_set_client, collation_connection, foreign_key_checks, way, reason, phase, source_create, ghost_create, native_copies, triggers, \
      position, frontier, rows_copied, rows_estimated, changes_applied, rows_repaired, \
      cut_over_attempts, longest_hold_us, \
      CAST(TIMESTAMPDIFF(SECOND, accepted_at, COALESCE(ended_at, NOW(6))) AS UNSIGNED) AS age_seconds, keep_seconds, \
      CAST(TIMESTAMPDIFF(SECOND, swapped_at, NOW(6)) AS UNSIGNED) AS swapped_seconds_ago, message";
 
 /// What was not in the first version's table, and how it is added.
-const ADDED_COLUMNS: [(&str, &str); 5] = [
+const ADDED_COLUMNS: [(&str, &str); 7] = [
     ("ghost_create", "LONGTEXT NOT NULL AFTER source_create"),
     (
         "rows_repaired",
@@ -104,7 +110,18 @@ const ADDED_COLUMNS: [(&str, &str); 5] = [
         "longest_hold_us",
         "BIGINT UNSIGNED NOT NULL DEFAULT 0 AFTER cut_over_attempts",
     ),
+    (
+        "way",
+        "VARCHAR(16) NOT NULL DEFAULT 'ghost' AFTER foreign_key_checks",
+    ),
+    ("reason", "TEXT AFTER way"),
 ];
+
+/// Of which rows the engine was at work: one for what the server did itself has no session settings.
+const WAS_AT_WORK: &str = "character_set_client <> ''";
+
+/// Records of schema changes that the server carried out itself are kept for as many records as this.
+const NATIVE_KEPT: u64 = 1_000;
 
 impl Store {
     /// The store of `upstream`; nothing is touched yet.
@@ -139,6 +156,8 @@ impl Store {
                     character_set_client VARCHAR(64) NOT NULL,
                     collation_connection VARCHAR(64) NOT NULL,
                     foreign_key_checks BOOLEAN NOT NULL,
+                    way VARCHAR(16) NOT NULL DEFAULT 'ghost',
+                    reason TEXT,
                     phase VARCHAR(16) NOT NULL,
                     source_create LONGTEXT NOT NULL,
                     ghost_create LONGTEXT NOT NULL,
@@ -393,6 +412,60 @@ impl Store {
         .await
     }
 
+    /// Records why a migration that has ended was left to the server.
+    ///
+    /// # Errors
+    /// Those of the statement.
+    pub(super) async fn refused(&self, id: u64, reason: &str) -> Result<()> {
+        self.run(
+            format!("UPDATE {STATE_SCHEMA}.migrations SET way=:way, reason=:reason WHERE id=:id"),
+            params! { "way" => Way::Native.as_str(), "reason" => reason, "id" => id },
+        )
+        .await
+    }
+
+    /// Records what the server carried out itself, and forgets what is long ago.
+    ///
+    /// # Errors
+    /// Those of the statements.
+    pub(super) async fn note(&self, native: &Native) -> Result<()> {
+        if let Some(id) = native.record {
+            return self
+                .run(
+                    format!(
+                        "UPDATE {STATE_SCHEMA}.migrations SET phase=:phase, message=NULL WHERE id=:id AND way=:way"
+                    ),
+                    params! { "phase" => Phase::Done.as_str(), "id" => id, "way" => Way::Native.as_str() },
+                )
+                .await;
+        }
+        self.run(
+            format!(
+                "INSERT INTO {STATE_SCHEMA}.migrations (source_schema, source_table, statement, ansi_quotes, \
+                 no_backslash_escapes, sql_mode, time_zone, character_set_client, collation_connection, \
+                 foreign_key_checks, way, reason, phase, source_create, ghost_create, ended_at) VALUES (:schema, :table, \
+                 :statement, FALSE, FALSE, '', '', '', '', TRUE, :way, :reason, :phase, '', '', NOW(6))"
+            ),
+            params! {
+                "schema" => native.source.schema.as_str(),
+                "table" => native.source.table.as_str(),
+                "statement" => &native.statement,
+                "way" => native.way.as_str(),
+                "reason" => native.reason.as_deref(),
+                "phase" => Phase::Done.as_str(),
+            },
+        )
+        .await?;
+        self.run(
+            format!(
+                "DELETE FROM {STATE_SCHEMA}.migrations WHERE way <> 'ghost' AND NOT ({WAS_AT_WORK}) \
+                 AND id + {NATIVE_KEPT} <= LAST_INSERT_ID()"
+            ),
+            (),
+        )
+        .await
+    }
+
     /// Records that a migration which ended without a swap has left nothing behind.
     ///
     /// # Errors
@@ -419,7 +492,7 @@ impl Store {
     /// Those of the statement.
     pub(super) async fn replaced_since(&self, id: u64, source: &TableName) -> Result<bool> {
         self.is_there(
-            "id > :id AND phase IN ('cutting over', 'swapped', 'done')",
+            "id > :id AND phase IN ('cutting over', 'swapped', 'done') AND way = 'ghost'",
             id,
             source,
         )
@@ -447,7 +520,8 @@ impl Store {
     /// # Errors
     /// Those of the statement.
     pub(super) async fn knows(&self, source: &TableName) -> Result<bool> {
-        self.is_there("id > :id", 0, source).await
+        self.is_there(&format!("id > :id AND {WAS_AT_WORK}"), 0, source)
+            .await
     }
 
     /// The migrations that have not ended, or that have left something behind, oldest first.
@@ -467,13 +541,21 @@ impl Store {
         Ok(found.into_iter().next())
     }
 
-    /// The unfinished migrations and the last ended ones, newest first.
+    /// The unfinished migrations, the last ended ones, and what the server did itself lately.
     ///
     /// # Errors
     /// Those of the statement.
     pub(super) async fn recent(&self) -> Result<Vec<Record>> {
-        self.select("ORDER BY phase IN ('done', 'failed', 'cancelled'), id DESC LIMIT 100")
-            .await
+        let mut recent = self
+            .select(
+                "WHERE way = 'ghost' ORDER BY phase IN ('done', 'failed', 'cancelled'), id DESC LIMIT 100",
+            )
+            .await?;
+        recent.extend(
+            self.select("WHERE way <> 'ghost' ORDER BY id DESC LIMIT 100")
+                .await?,
+        );
+        Ok(recent)
     }
 
     async fn session(&self) -> Result<Session<'_>> {
@@ -551,6 +633,8 @@ fn read(row: &mut Row) -> Option<Record> {
                 foreign_key_checks: row.take("foreign_key_checks")?,
             },
         },
+        way: row.take::<String, _>("way")?.parse().ok()?,
+        reason: row.take("reason")?,
         phase: phase.parse().ok()?,
         source_create: row.take("source_create")?,
         ghost_create: row.take("ghost_create")?,

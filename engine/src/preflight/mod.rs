@@ -3,6 +3,7 @@
 
 mod foreign_keys;
 mod key;
+mod members;
 mod name;
 mod period;
 mod schema;
@@ -14,13 +15,14 @@ use crate::table::Table;
 
 type Check = fn(&Statement, &Table) -> Result<(), Refusal>;
 
-const CHECKS: [Check; 6] = [
+const CHECKS: [Check; 7] = [
     schema::check,
     name::check,
     key::check,
     foreign_keys::check,
     triggers::check,
     period::check,
+    members::check,
 ];
 
 /// A statement that may be carried out online on a table; there is none that was not checked.

@@ -44,6 +44,11 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("CREATE TABLE t (a ENUM('x') PRIMARY KEY)", "FORCE", "enum"),
     ("CREATE TABLE t (a SET('x') PRIMARY KEY)", "FORCE", "set"),
     (
+        "CREATE TABLE t (a INT PRIMARY KEY); INSERT INTO t VALUES (0), (1)",
+        "MODIFY a INT AUTO_INCREMENT",
+        "gives numbers to the rows that have none in `a`",
+    ),
+    (
         "CREATE TABLE t (a INT PRIMARY KEY) ENGINE=MyISAM",
         "COMMENT 'x'",
         "MyISAM",

@@ -65,9 +65,14 @@ impl Session {
         // Run as a statement aside, so that its end is known and the latch held until then.
         let sequence = caught.header.sequence.wrapping_add(1);
         self.note(caught.header);
-        match self.ask(sql).await? {
+        let reply = self.ask(sql).await?;
+        let native = self.native.take().filter(|_| reply.error_code().is_none());
+        match reply {
             Reply::Ok { payload, .. } | Reply::Err { payload, .. } => {
                 self.answer(caught, sequence, &payload);
+                if let Some(change) = native {
+                    self.shared.hooks.done(*change);
+                }
                 Ok(())
             }
             Reply::Rows(_) => Err(End::Protocol("the server answered a schema change with rows")),

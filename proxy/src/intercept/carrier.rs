@@ -55,6 +55,13 @@ impl Session {
     /// Handles a text that carries what may be a schema change, in some mode the session could be reading it in.
     pub(super) async fn carrier(&mut self, caught: &Caught, text: &str) -> Result<(), End> {
         self.kept = None;
+        let mut found = None;
+        if self.must_not_be_asked().is_none() {
+            let Some(left) = self.left_before().await? else {
+                return self.answer_interrupted(caught).await;
+            };
+            found = left.found;
+        }
         let settings = match self.must_not_be_asked() {
             Some(_) => None,
             None => match self.settings().await? {
@@ -80,7 +87,9 @@ impl Session {
                 self.forward_unchanged(caught);
                 Ok(())
             }
-        }
+        }?;
+        self.left.get_or_insert_default().found = found;
+        Ok(())
     }
 
     fn carried_change(

@@ -11,8 +11,8 @@ use super::bystander::Way;
 use super::question::{INTERRUPTED, Put, interrupted};
 use super::settings::Settings;
 use super::tracking::{LEAVES_UNTOLD, OPENS};
-use super::{Kept, Killable, Target};
-use crate::hooks::{Answer, Attempt, Held, Latch, Question, Request, Verdict};
+use super::{Kept, Killable, Left, Target};
+use crate::hooks::{self, Answer, Attempt, Held, Latch, Question, Request, Verdict};
 use crate::protocol::ok::{Error, status};
 use crate::protocol::session_state::Entry;
 use crate::session::{Caught, End, PreparedChange, Reply, Session};
@@ -47,22 +47,26 @@ impl Session {
         self.kept = None;
         let killable = self.may_be_killed();
         if let Some(reason) = self.must_not_be_asked() {
-            return self.leave_to_server(caught, text, reason).await;
+            return self.leave_to_server(caught, text, reason, None, None).await;
         }
+        let Some(before) = self.left_before().await? else {
+            return self.answer_interrupted(caught).await;
+        };
         let settings = match self.settings().await? {
             Ok(settings) => settings,
             Err(reply) if reply.error_code() == Some(INTERRUPTED) => {
                 return self.answer_interrupted(caught).await;
             }
             Err(_) => {
-                return self
-                    .leave_to_server(caught, text, "the session's settings are not readable")
-                    .await;
+                let reason = "the session's settings are not readable";
+                return self.leave_to_server(caught, text, reason, None, None).await;
             }
         };
         if settings.defines_otherwise {
             let reason = "the session has a setting of its own that decides what a definition means";
-            return self.leave_to_server(caught, text, reason).await;
+            return self
+                .leave_to_server(caught, text, reason, Some(&settings), None)
+                .await;
         }
         let schema = prepared.map_or_else(|| settings.schema.clone(), |prepared| prepared.schema.clone());
         let pass = match self.make_way(caught, text, schema, &settings, &killable).await? {
@@ -72,10 +76,17 @@ impl Session {
         match self.ask_server(caught, text, prepared, &settings).await? {
             Course::Answered => Ok(()),
             Course::Interrupted => self.answer_interrupted(caught).await,
-            Course::Forward(reason) => self.leave_to_server(caught, text, &reason).await,
+            Course::Forward(reason) => {
+                self.leave_to_server(caught, text, &reason, Some(&settings), None)
+                    .await
+            }
             Course::CarryOut(_) if killable.is_killed() => self.answer_interrupted(caught).await,
             Course::CarryOut(request) => self.carry_out(caught, *request, pass, &settings, &killable).await,
-        }
+        }?;
+        // No schema change finds rows.
+        let left = self.left.get_or_insert_default();
+        left.found = before.found;
+        Ok(())
     }
 
     /// From now on a kill of this session's statement that goes through the proxy is noted.
@@ -147,7 +158,7 @@ impl Session {
         if let Some(course) = self.look_at_table(&question).await? {
             return Ok(course);
         }
-        if let Some(course) = self.put_question(caught, &question, settings).await? {
+        if let Some(course) = self.put_question(caught, text, &question, settings).await? {
             return Ok(course);
         }
         if let Some(course) = self.look_for_locks(&question).await? {
@@ -167,12 +178,13 @@ impl Session {
     async fn put_question(
         &mut self,
         caught: &Caught,
+        text: &str,
         question: &Question,
         settings: &Settings,
     ) -> Result<Option<Course>, End> {
         let deadline = Instant::now() + settings.lock_wait_timeout;
         let attempts: [Option<&Attempt>; 2] = [Some(&question.first), question.second.as_ref()];
-        for attempt in attempts.into_iter().flatten() {
+        for (nth, attempt) in attempts.into_iter().flatten().enumerate() {
             let sequence = caught.header.sequence.wrapping_add(1);
             match self.put(attempt, settings, deadline).await? {
                 Put::Declined => {}
@@ -182,6 +194,11 @@ impl Session {
                     ok,
                     warnings,
                 } => {
+                    self.left = Some(Left {
+                        rows: Some(ok.affected.to_string()),
+                        warnings: Some(u64::from(ok.warnings)),
+                        found: None,
+                    });
                     if !warnings.is_empty() {
                         self.kept = Some(Kept {
                             warnings,
@@ -189,11 +206,12 @@ impl Session {
                         });
                     }
                     self.answer(caught, sequence, &payload);
-                    self.log(
-                        question.schema.as_deref(),
-                        &question.table,
-                        "done by the server at once",
-                    );
+                    let (way, done) = match nth {
+                        0 => (hooks::Way::First, "done by the server at once (instant)"),
+                        _ => (hooks::Way::Second, "done by the server at once (in place)"),
+                    };
+                    self.log(question.schema.as_deref(), &question.table, done);
+                    self.tell_done(text, settings, way);
                     return Ok(Some(Course::Answered));
                 }
                 Put::Refused { payload, error } => {
@@ -276,8 +294,13 @@ impl Session {
                 warning_count,
                 warnings,
             } => {
-                // Leaves ROW_COUNT() and an empty diagnostics area behind, instead of the sleep's.
+                // Leaves an empty diagnostics area behind, instead of the sleep's.
                 self.ask("DO 0").await?;
+                self.left = Some(Left {
+                    rows: Some(affected.to_string()),
+                    warnings: Some(u64::from(warning_count)),
+                    found: None,
+                });
                 if warning_count > 0 {
                     self.kept = Some(Kept {
                         warnings,
@@ -293,10 +316,11 @@ impl Session {
                 let error = Error { code, state, message };
                 self.refuse(caught, sequence, error).await
             }
-            Answer::Native { reason } if sequence == first => {
-                self.leave_to_server(caught, &text, &reason).await
+            Answer::Native { reason, record } if sequence == first => {
+                self.leave_to_server(caught, &text, &reason, Some(settings), record)
+                    .await
             }
-            Answer::Native { reason } => {
+            Answer::Native { reason, record } => {
                 // Progress packets have advanced the numbers the client expects, so the server's answer is renumbered.
                 self.log(
                     Some(&schema),
@@ -305,8 +329,13 @@ impl Session {
                 );
                 self.reopen().await?;
                 let reply = self.ask(&text).await?;
+                let is_done = reply.error_code().is_none();
                 if let Reply::Ok { payload, .. } | Reply::Err { payload, .. } = reply {
                     self.answer(caught, sequence, &payload);
+                    if is_done {
+                        let way = hooks::Way::Own { reason, record };
+                        self.tell_done(&text, settings, way);
+                    }
                     return Ok(());
                 }
                 Err(End::Protocol("the server answered a schema change with rows"))
@@ -320,7 +349,17 @@ impl Session {
         caught: &Caught,
         text: &str,
         reason: &str,
+        settings: Option<&Settings>,
+        record: Option<u64>,
     ) -> Result<(), End> {
+        let (mode, schema) = settings.map_or_else(Default::default, |settings| {
+            (settings.mode(), settings.schema.clone())
+        });
+        let way = hooks::Way::Own {
+            reason: reason.to_owned(),
+            record,
+        };
+        self.native = Some(Box::new(self.done_change(text, mode, schema, way)));
         self.reopen().await?;
         let start: String = text.chars().take(120).collect();
         tracing::info!(
@@ -366,6 +405,12 @@ impl Session {
         Ok(())
     }
 
+    /// Tells the hooks of what the server has done itself; the client has its answer.
+    fn tell_done(&self, text: &str, settings: &Settings, way: hooks::Way) {
+        let change = self.done_change(text, settings.mode(), settings.schema.clone(), way);
+        self.shared.hooks.done(change);
+    }
+
     fn log(&self, schema: Option<&str>, table: &str, outcome: &str) {
         let connection = self.server.connection_id;
         tracing::info!(connection, schema, table, "schema change: {outcome}");
@@ -377,9 +422,14 @@ fn signal(error: &Error) -> String {
     const TEXT_MAX_CHARACTERS: usize = 128;
     let text: String = error.message.chars().take(TEXT_MAX_CHARACTERS).collect();
     let digits: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+    // Of these classes a SIGNAL is a warning, or less, whatever its number.
+    let state = match error.state.get(..2) {
+        Some("00" | "01" | "02") => "HY000",
+        _ => &error.state,
+    };
     format!(
         "SIGNAL SQLSTATE '{}' SET MYSQL_ERRNO={}, MESSAGE_TEXT=_utf8mb4 0x{digits}",
-        error.state.replace('\'', ""),
+        state.replace('\'', ""),
         error.code
     )
 }
@@ -407,6 +457,15 @@ mod tests {
         assert_eq!(
             signal(&error),
             "SIGNAL SQLSTATE '23000' SET MYSQL_ERRNO=1062, MESSAGE_TEXT=_utf8mb4 0x27c3a927207477696365"
+        );
+        let truncated = Error {
+            code: 1265,
+            state: "01000".to_owned(),
+            message: "a".to_owned(),
+        };
+        assert_eq!(
+            signal(&truncated),
+            "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO=1265, MESSAGE_TEXT=_utf8mb4 0x61"
         );
     }
 

@@ -5,6 +5,7 @@ mod carrier;
 mod change;
 mod diagnostics;
 pub(crate) mod dynamic;
+mod functions;
 mod hold;
 pub(crate) mod kill;
 mod killable;
@@ -17,6 +18,7 @@ pub(crate) mod tracking;
 pub(crate) mod words;
 
 pub(crate) use diagnostics::{Diagnostics, Kept, Show};
+pub(crate) use functions::{Functions, Left};
 pub(crate) use killable::{Killable, Killables, Target};
 pub(crate) use words::Opening;
 
@@ -35,6 +37,11 @@ const TABLE_DEF_CHANGED: u16 = 1412;
 impl Session {
     /// Handles a caught command; everything before it has been answered.
     pub(crate) async fn handle(&mut self, caught: Caught) -> Result<(), End> {
+        self.left = match (&caught.catch, self.left.take()) {
+            (Catch::Functions { .. }, left) => left,
+            (Catch::Diagnostics(_), left) => left.and_then(Left::counts_only),
+            _ => None,
+        };
         match &caught.catch {
             Catch::ChangeUser => {
                 self.change_user(&caught).await?;
@@ -54,6 +61,7 @@ impl Session {
                 Ok(())
             }
             Catch::Diagnostics(asked) => self.show_diagnostics(&caught, asked).await,
+            Catch::Functions { text, asked } => self.tell(&caught, text, asked).await,
             Catch::OldSnapshot(expect, suspicion) => self.old_snapshot(&caught, *expect, suspicion).await,
             Catch::Prepare(text) => self.prepare(&caught, text).await,
             Catch::Bystander { sql, prepared } => self.stand_by(&caught, sql, *prepared).await,
@@ -144,12 +152,12 @@ impl Session {
 
     /// Forwards the preparation of a possible schema change, and remembers what it was prepared under.
     async fn prepare(&mut self, caught: &Caught, text: &str) -> Result<(), End> {
-        let settings = if self.tracked {
-            None
-        } else {
-            self.settings().await?.ok()
-        };
-        self.kept = None;
+        let (mut left, mut settings) = (None, None);
+        if !self.tracked {
+            left = self.left_before().await?;
+            settings = self.settings().await?.ok();
+        }
+        (self.kept, self.left) = (None, left);
         self.leave_untold().await?;
         self.untold.clear();
         let change = settings.and_then(|settings| self.prepared_change(text, settings));

@@ -18,11 +18,23 @@ pub(crate) enum Event {
     PrepareFailed,
     /// The server waits for the client's file.
     LocalInfile,
-    /// The reply that was watched for has come.
-    Watched { is_error: bool },
+    /// A reply that was watched for has come.
+    Watched { watch: Watch, is_error: bool },
     /// The stream cannot be followed any more.
     Lost,
 }
+
+/// Why the end of a reply is watched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Watch {
+    /// It is a kill's.
+    Kill,
+    /// It is that of a schema change which the server does itself.
+    Change,
+}
+
+/// The most replies that are watched for at a time.
+const WATCHED_MAX: usize = 16;
 
 /// Follows one server's stream.
 #[derive(Debug)]
@@ -33,8 +45,8 @@ pub(crate) struct ReplyTracker {
     place: Place,
     /// What was answered last, if it is not beyond doubt, and the number a packet has that belongs to it all the same.
     doubtful: Option<(Expect, u8)>,
-    /// How many replies before the one that is watched for are outstanding.
-    watched: Option<usize>,
+    /// Which replies are watched for, and how many are outstanding before each.
+    watched: Vec<(Watch, usize)>,
     /// The last status flags seen.
     pub(crate) status: u16,
 }
@@ -47,7 +59,7 @@ impl ReplyTracker {
             expected: VecDeque::new(),
             place: Place::First,
             doubtful: None,
-            watched: None,
+            watched: Vec::new(),
             status,
         }
     }
@@ -57,9 +69,20 @@ impl ReplyTracker {
         self.expected.push_back(expect);
     }
 
-    /// Has the end of the reply reported that was announced last, unless another one is watched for.
-    pub(crate) fn watch_last(&mut self) {
-        self.watched = self.watched.or(self.expected.len().checked_sub(1));
+    /// Has the end of the reply reported that was announced last; whether it will be.
+    pub(crate) fn watch_last(&mut self, watch: Watch) -> bool {
+        match self.expected.len().checked_sub(1) {
+            Some(before) if self.watched.len() < WATCHED_MAX => {
+                self.watched.push((watch, before));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether the end of a reply is watched for because of this.
+    pub(crate) fn watches(&self, watch: Watch) -> bool {
+        self.watched.iter().any(|(for_this, _)| *for_this == watch)
     }
 
     /// Whether everything announced has been answered, to the last byte.
@@ -83,14 +106,18 @@ impl ReplyTracker {
             match seen.step {
                 Step::At(place) => self.place = place,
                 Step::Done => {
-                    if self.ended() {
+                    if let Some(watch) = self.ended() {
                         let is_error = matches!(seen.kind, Kind::Error);
-                        return Some(Event::Watched { is_error });
+                        return Some(Event::Watched { watch, is_error });
                     }
                 }
                 Step::DoneOrRow => {
-                    self.ended();
+                    let ended = self.ended();
                     self.doubtful = Some((expect, self.frames.sequence().wrapping_add(1)));
+                    if let Some(watch) = ended {
+                        let is_error = false;
+                        return Some(Event::Watched { watch, is_error });
+                    }
                 }
                 Step::Lost => return Some(Event::Lost),
             }
@@ -104,13 +131,23 @@ impl ReplyTracker {
         None
     }
 
-    /// Notes the end of a reply; whether it was watched for.
-    fn ended(&mut self) -> bool {
+    /// Notes the end of a reply, and why it was watched for.
+    fn ended(&mut self) -> Option<Watch> {
         self.place = Place::First;
         self.expected.pop_front();
-        let before = self.watched.take();
-        self.watched = before.and_then(|before| before.checked_sub(1));
-        before == Some(0)
+        let mut found = None;
+        self.watched
+            .retain_mut(|(watch, before)| match before.checked_sub(1) {
+                Some(less) => {
+                    *before = less;
+                    true
+                }
+                None => {
+                    found = Some(*watch);
+                    false
+                }
+            });
+        found
     }
 
     /// Goes back into a reply that had not ended. The next reply begins with another number: the command before it has few
@@ -120,7 +157,7 @@ impl ReplyTracker {
             && self.frames.sequence() == sequence
         {
             self.expected.push_front(expect);
-            self.watched = self.watched.map(|before| before + 1);
+            self.watched.iter_mut().for_each(|(_, before)| *before += 1);
             self.place = Place::Rows { then_more: false };
         }
     }
@@ -527,6 +564,32 @@ mod tests {
         lost(Expect::Query, b"\0\0");
         lost(Expect::Unknown, b"\0\0\0\x02\0\0\0");
         lost(Expect::Endless, b"\0");
+    }
+
+    #[test]
+    fn each_reply_that_is_watched_for_is_reported() {
+        let mut tracker = ReplyTracker::new(OLD, 0);
+        tracker.expect(Expect::Query);
+        assert!(tracker.watch_last(Watch::Change));
+        tracker.expect(Expect::Query);
+        tracker.expect(Expect::Query);
+        assert!(tracker.watch_last(Watch::Kill));
+        let (ok, err): (&[u8], &[u8]) = (b"\0\0\0\x02\0\0\0", b"\xff\x7a\x04#42S02no");
+        let mut events = Vec::new();
+        for packet in [ok, ok, err] {
+            let bytes = stream(&[packet]);
+            let mut rest = &bytes[..];
+            while let Some(event) = tracker.feed(&mut rest) {
+                events.push(event);
+            }
+        }
+        let watched = |watch, is_error| Event::Watched { watch, is_error };
+        assert_eq!(
+            events,
+            [watched(Watch::Change, false), watched(Watch::Kill, true)]
+        );
+        assert!(!tracker.watches(Watch::Change) && !tracker.watches(Watch::Kill));
+        assert!(!tracker.watch_last(Watch::Kill), "nothing is outstanding");
     }
 
     proptest! {

@@ -30,6 +30,7 @@ impl Hooks for ForwardAll {
     async fn alter(&self, _: Request, _: Held) -> Answer {
         Answer::Native {
             reason: "this connection is not for schema changes".to_owned(),
+            record: None,
         }
     }
 

@@ -9,13 +9,14 @@ use super::Session;
 use super::names::{Learned, Names};
 use super::statements::{PreparedChange, Statements};
 use crate::gate::Moment;
-use crate::hooks::{ReadMode, Verdict};
-use crate::intercept::{Diagnostics, Opening, Show, Target, kill, locks, tracking, words};
+use crate::hooks::{Done, ReadMode, Verdict, Way};
+use crate::intercept::{Diagnostics, Functions, Opening, Show, Target, kill, locks, tracking, words};
 use crate::protocol::capabilities::{Capabilities, MULTI_STATEMENTS};
 use crate::protocol::command::{self as code, expected};
 use crate::protocol::frame::{Frames, HEADER_BYTES, Header};
 use crate::protocol::query;
 use crate::protocol::reader::Reader;
+use crate::protocol::reply::Watch;
 use crate::protocol::shape::Expect;
 use crate::routing::ids;
 
@@ -88,6 +89,8 @@ pub(crate) enum Catch {
     Several(String),
     /// A part of such a text, when the client's command was killed before it.
     Killed,
+    /// A question of nothing but functions that tell of the statement before.
+    Functions { text: String, asked: Functions },
 }
 
 /// What makes a statement suspicious of an old snapshot.
@@ -318,8 +321,11 @@ impl Session {
             // A text that is surely nothing of ours passes as it arrives, unless what it says matters: at a gate, or to a
             // session that may have a snapshot, or that has statements it may prepare anew, or may send several in one text.
             let is_other = text.and_then(words::opening) == Some(Opening::Other);
-            let is_free =
-                self.shared.gate.is_idle() && self.snapshot.is_none() && self.names.is_empty() && !self.multi;
+            let is_free = self.shared.gate.is_idle()
+                && self.snapshot.is_none()
+                && self.names.is_empty()
+                && self.left.is_none()
+                && !self.multi;
             return if is_other && is_free {
                 FORWARD
             } else {
@@ -355,6 +361,12 @@ impl Session {
                 }
             }
             Opening::Dynamic => return self.judge_dynamic(text),
+            Opening::Other if self.left.is_some() => {
+                if let Some(asked) = Functions::parse(text) {
+                    let text = String::from_utf8_lossy(text).into_owned();
+                    return Decision::Catch(Catch::Functions { text, asked });
+                }
+            }
             Opening::Kill | Opening::Locks | Opening::Setting | Opening::Boundary | Opening::Other => {}
         }
         FORWARD
@@ -459,6 +471,29 @@ impl Session {
         None
     }
 
+    /// A schema change that is the server's, whatever it is asked.
+    fn native_change(&self, text: &[u8]) -> Option<Box<Done>> {
+        let sql = str::from_utf8(text).ok()?;
+        let native = |mode| match self.shared.hooks.inspect(sql, mode) {
+            Verdict::Native { reason } => Some((mode, reason)),
+            Verdict::Ask(_) | Verdict::Unrelated => None,
+        };
+        let (mode, reason) = ReadMode::of_text(sql).find_map(native)?;
+        let way = Way::Own { reason, record: None };
+        Some(Box::new(self.done_change(sql, mode, None, way)))
+    }
+
+    /// What the hooks hear of a schema change that the server did.
+    pub(crate) fn done_change(&self, sql: &str, mode: ReadMode, schema: Option<String>, way: Way) -> Done {
+        Done {
+            sql: sql.to_owned(),
+            mode,
+            schema,
+            way,
+            upstream: self.server.upstream.clone(),
+        }
+    }
+
     /// Remembers what the command at the front changes in the session, when it is let through.
     pub(crate) fn note(&mut self, header: Header) {
         let Some((code, body)) = self
@@ -471,11 +506,11 @@ impl Session {
             return;
         };
         let body = body.get(..header.length.saturating_sub(1)).unwrap_or(body);
-        let mut found = None;
+        let (mut found, mut native) = (None, None);
         match *code {
             code::PROCESS_KILL => found = Reader::new(body).u32(),
             code::QUERY => {
-                self.kept = None;
+                (self.kept, self.left) = (None, None);
                 let text = query::text(body, self.capabilities);
                 if let Some(text) = text.filter(|_| header.length <= INSPECTED_MAX_BYTES) {
                     let opening = words::opening_of_whole(text);
@@ -483,6 +518,7 @@ impl Session {
                         Opening::Locks => self.locks = locks::change(text).unwrap_or(self.locks),
                         Opening::Setting => self.tracked |= tracking::is_asked_for(text),
                         Opening::Kill => found = kill::target(text),
+                        Opening::Change if self.native.is_none() => native = self.native_change(text),
                         _ => {}
                     }
                     if opening == Opening::Dynamic || !self.names.is_empty() {
@@ -493,12 +529,12 @@ impl Session {
                 }
             }
             code::STMT_PREPARE => {
-                self.kept = None;
+                (self.kept, self.left) = (None, None);
                 let is_whole = body.len() == header.length - 1;
                 self.statements.announce(Some(body).filter(|_| is_whole), None);
             }
             code::STMT_EXECUTE | code::STMT_BULK_EXECUTE => {
-                self.kept = None;
+                (self.kept, self.left) = (None, None);
                 if !self.names.is_empty() {
                     let statement = Reader::new(body).u32().and_then(|id| self.statements.get(id));
                     self.names
@@ -519,7 +555,7 @@ impl Session {
                 }
             }
             code::RESET_CONNECTION | code::CHANGE_USER => {
-                self.kept = None;
+                (self.kept, self.left) = (None, None);
                 self.locks = false;
                 self.tracked = false;
                 self.cursors = false;
@@ -530,6 +566,7 @@ impl Session {
             }
             _ => {}
         }
+        self.native = self.native.take().or(native);
         // Of kills sent one behind the other the first is heard of.
         if let Some(id) = found
             && self.kills.is_none()
@@ -550,8 +587,13 @@ impl Session {
         if let Some(series) = &mut self.series {
             series.is_asked = true;
         }
-        if self.kills.is_some() {
-            self.tracker.watch_last();
+        if self.kills.is_some() && !self.tracker.watches(Watch::Kill) {
+            self.tracker.watch_last(Watch::Kill);
+        }
+        if let Some(change) = self.native.take()
+            && self.tracker.watch_last(Watch::Change)
+        {
+            self.natives.push_back(*change);
         }
         self.wire.up.approve(HEADER_BYTES);
         self.phase = Phase::Passing {

@@ -64,6 +64,7 @@ impl Hooks for Takes {
     async fn alter(&self, _: Request, _: Held) -> Answer {
         Answer::Native {
             reason: "nothing is carried out here".to_owned(),
+            record: None,
         }
     }
 
@@ -214,6 +215,7 @@ impl Offline {
             | Catch::Upstreams
             | Catch::Killed
             | Catch::OldSnapshot(..)
+            | Catch::Functions { .. }
             | Catch::Diagnostics(_) => session.consume(header),
         }
     }

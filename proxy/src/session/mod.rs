@@ -25,6 +25,7 @@ mod stall;
 mod statements;
 mod wire;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,8 +46,8 @@ use wire::Wire;
 
 use crate::config::{ProxyConfig, Upstream};
 use crate::gate::{Gate, Visitor};
-use crate::hooks::Hooks;
-use crate::intercept::Kept;
+use crate::hooks::{Done, Hooks};
+use crate::intercept::{Kept, Left};
 use crate::peer::Peer;
 use crate::protocol::answer;
 use crate::protocol::capabilities::{Capabilities, MULTI_STATEMENTS, PROTOCOL_41};
@@ -173,6 +174,12 @@ pub(crate) struct Session {
     pub(crate) untold: Vec<Entry>,
     /// The diagnostics the statement before this one left, if the server does not have them.
     pub(crate) kept: Option<Kept>,
+    /// What the statement before this one left, where the server would tell of a statement of the proxy's own.
+    pub(crate) left: Option<Left>,
+    /// The command at the front is a schema change that the server does itself.
+    pub(crate) native: Option<Box<Done>>,
+    /// Such changes that were let through, until each is answered.
+    natives: VecDeque<Done>,
     /// Whom the last `KILL` that was let through is to hit, until it is answered.
     kills: Option<Box<Target>>,
     /// The command at the front has been held at the gate already.
@@ -329,6 +336,9 @@ impl Session {
             cursors: false,
             untold: Vec::new(),
             kept: None,
+            left: None,
+            native: None,
+            natives: VecDeque::new(),
             kills: None,
             gate_passed: false,
             multi: capabilities.has(MULTI_STATEMENTS),

@@ -11,7 +11,7 @@ use super::{End, Session};
 use crate::gate::HOLD_LIMIT;
 use crate::protocol::frame::Frames;
 use crate::protocol::ok::status;
-use crate::protocol::reply::Event;
+use crate::protocol::reply::{Event, Watch};
 
 /// What a session waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +93,15 @@ impl Session {
                     {
                         self.phase = Phase::LocalFile(Frames::default());
                     }
-                    Event::Watched { is_error } => {
+                    Event::Watched {
+                        watch: Watch::Change,
+                        is_error,
+                    } => {
+                        if let Some(change) = self.natives.pop_front().filter(|_| !is_error) {
+                            self.shared.hooks.done(change);
+                        }
+                    }
+                    Event::Watched { is_error, .. } => {
                         if let Some(target) = self.kills.take().filter(|_| !is_error) {
                             self.shared.router.killables().kill(&target);
                         }

@@ -82,6 +82,7 @@ pub(crate) fn always(answer: Answer) -> Alter {
 pub(crate) fn native() -> Alter {
     always(Answer::Native {
         reason: "the test says so".into(),
+        record: None,
     })
 }
 

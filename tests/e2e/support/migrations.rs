@@ -15,6 +15,10 @@ pub(crate) struct Migration {
     pub(crate) table: String,
     /// The client's statement.
     pub(crate) statement: String,
+    /// Which way it was taken.
+    pub(crate) way: String,
+    /// Why it was left to the server.
+    pub(crate) reason: Option<String>,
     /// Where it stands.
     pub(crate) phase: String,
     /// How much is done.
@@ -32,8 +36,15 @@ impl Migration {
     }
 }
 
-/// All migrations, newest first.
+/// All migrations, newest first; what the server did itself is left out.
 pub(crate) async fn migrations(conn: &mut Conn) -> Result<Vec<Migration>> {
+    let mut changes = changes(conn).await?;
+    changes.retain(|change| change.way == "ghost");
+    Ok(changes)
+}
+
+/// All schema changes, newest first.
+pub(crate) async fn changes(conn: &mut Conn) -> Result<Vec<Migration>> {
     let rows: Vec<Row> = conn.query("SHOW MIGRATIONS").await.context("SHOW MIGRATIONS")?;
     rows.iter().map(read).collect()
 }
@@ -49,6 +60,8 @@ fn read(row: &Row) -> Result<Migration> {
         id: given("id")?.parse()?,
         table: given("table")?,
         statement: given("statement")?,
+        way: given("way")?,
+        reason: text("reason")?,
         phase: given("phase")?,
         percent: given("percent")?.parse()?,
         rows_copied: given("rows_copied")?.parse()?,

@@ -14,7 +14,7 @@ mod writers;
 
 pub(crate) use bare::{Bare, Login, refused};
 pub(crate) use failures::Failures;
-pub(crate) use migrations::{Migration, migrations, nothing_left};
+pub(crate) use migrations::{Migration, changes, migrations, nothing_left};
 pub(crate) use outcome::{Outcome, run};
 pub(crate) use rig::Rig;
 pub(crate) use script::{fill, script};

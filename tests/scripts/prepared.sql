@@ -1,0 +1,69 @@
+-- Prepared statements, as text and by the protocol.
+
+CREATE TABLE t (id INT PRIMARY KEY, a INT, b VARCHAR(20));
+INSERT INTO t VALUES (1, 300, 'one'), (2, NULL, 'two');
+PREPARE p FROM 'ALTER TABLE t MODIFY a BIGINT';
+EXECUTE p;
+EXECUTE p;
+PREPARE p FROM 'ALTER TABLE t MODIFY a TINYINT';
+EXECUTE p;
+SHOW WARNINGS;
+PREPARE q FROM 'ALTER TABLE t ADD c INT DEFAULT 3, MODIFY b VARCHAR(30)';
+PREPARE r FROM 'SELECT * FROM t ORDER BY id';
+EXECUTE r;
+EXECUTE q;
+EXECUTE r;
+EXECUTE q;
+DEALLOCATE PREPARE q;
+EXECUTE q;
+PREPARE bad FROM 'ALTER TABLE nowhere MODIFY a INT';
+EXECUTE bad;
+PREPARE bad FROM 'ALTER TABLE t MODIFY';
+PREPARE bad FROM 'ALTER TABLE t MODIFY a VARCHAR(?)';
+SET @text = 'ALTER TABLE t DROP c, MODIFY a INT';
+PREPARE s FROM @text;
+EXECUTE s;
+PREPARE i FROM 'CREATE INDEX by_a ON t (a)';
+EXECUTE i;
+EXECUTE i;
+PREPARE i FROM 'DROP INDEX by_a ON t';
+EXECUTE i;
+-- mariadb:
+EXECUTE IMMEDIATE 'ALTER TABLE t MODIFY b VARCHAR(40)';
+-- mariadb:
+EXECUTE IMMEDIATE 'ALTER TABLE t MODIFY a TINYINT';
+-- prepared:
+ALTER TABLE t MODIFY b VARCHAR(50);
+-- prepared:
+ALTER TABLE t MODIFY a TINYINT;
+-- prepared:
+ALTER TABLE t ADD d INT FIRST, ADD INDEX (d);
+-- prepared:
+ALTER TABLE nowhere ADD d INT;
+-- prepared:
+ALTER TABLE t ADD d;
+-- prepared:
+CREATE UNIQUE INDEX by_b ON t (b);
+-- prepared:
+DROP INDEX by_b ON t;
+-- prepared:
+SELECT * FROM t ORDER BY id;
+-- Prepared under other settings than those it is executed under.
+PREPARE p FROM 'ALTER TABLE t MODIFY b VARCHAR(20)';
+SET sql_mode = 'ANSI_QUOTES';
+EXECUTE p;
+SET sql_mode = DEFAULT;
+PREPARE p FROM 'ALTER TABLE t MODIFY b VARCHAR(2)';
+EXECUTE p;
+SET sql_mode = '';
+EXECUTE p;
+SET sql_mode = DEFAULT;
+-- In a procedure.
+-- differs on mariadb in warnings: "on MariaDB the list is gone after any other statement"
+CREATE PROCEDURE alters() BEGIN ALTER TABLE t MODIFY a BIGINT; SELECT COUNT(*) FROM t; END;
+CALL alters();
+CREATE PROCEDURE fails() BEGIN DECLARE CONTINUE HANDLER FOR SQLEXCEPTION SELECT 'caught'; ALTER TABLE nowhere MODIFY a BIGINT; END;
+CALL fails();
+DROP PROCEDURE alters;
+DROP PROCEDURE fails;
+DROP TABLE t;

@@ -1,0 +1,38 @@
+-- Tables with triggers.
+
+CREATE TABLE t (id INT PRIMARY KEY, a INT, b VARCHAR(20));
+CREATE TABLE log (n INT AUTO_INCREMENT PRIMARY KEY, what VARCHAR(40));
+CREATE TRIGGER before_insert BEFORE INSERT ON t FOR EACH ROW SET NEW.a = NEW.a + 1;
+CREATE TRIGGER after_update AFTER UPDATE ON t FOR EACH ROW INSERT INTO log (what) VALUES (CONCAT(OLD.b, ' to ', NEW.b));
+CREATE TRIGGER after_delete AFTER DELETE ON t FOR EACH ROW INSERT INTO log (what) VALUES (CONCAT(OLD.id, ' is gone'));
+INSERT INTO t VALUES (1, 1, 'x'), (2, 2, 'y');
+ALTER TABLE t MODIFY a BIGINT;
+INSERT INTO t VALUES (3, 3, 'z');
+UPDATE t SET b = 'zz' WHERE id = 3;
+DELETE FROM t WHERE id = 1;
+SELECT what FROM log ORDER BY n;
+ALTER TABLE t ADD c INT DEFAULT 4 FIRST, ADD INDEX (c);
+UPDATE t SET b = 'yy' WHERE id = 2;
+CREATE TRIGGER second BEFORE INSERT ON t FOR EACH ROW FOLLOWS before_insert SET NEW.a = NEW.a * 10;
+ALTER TABLE t MODIFY c BIGINT;
+INSERT INTO t (id, a, b) VALUES (4, 4, 'w');
+SELECT * FROM t ORDER BY id;
+SELECT trigger_name, event_manipulation, action_timing, action_order, action_statement, sql_mode FROM information_schema.triggers WHERE trigger_schema = 'triggers' ORDER BY trigger_name;
+ALTER TABLE t RENAME COLUMN b TO bb;
+UPDATE t SET a = 5 WHERE id = 4;
+ALTER TABLE t RENAME COLUMN bb TO b;
+ALTER TABLE t DROP COLUMN b;
+INSERT INTO t (id, a) VALUES (5, 5);
+DELETE FROM t WHERE id = 5;
+UPDATE t SET a = 6 WHERE id = 4;
+ALTER TABLE t ADD b VARCHAR(30) DEFAULT 'back', MODIFY a INT;
+UPDATE t SET a = 6 WHERE id = 4;
+ALTER TABLE t MODIFY a TINYINT NOT NULL;
+ALTER TABLE t ADD UNIQUE KEY (b);
+ALTER TABLE log MODIFY what VARCHAR(50);
+DELETE FROM t WHERE id = 4;
+SELECT what FROM log ORDER BY n;
+DROP TRIGGER second;
+ALTER TABLE t RENAME TO u;
+ALTER TABLE u RENAME TO t, MODIFY c INT;
+DROP TABLE t, log;
