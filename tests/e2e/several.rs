@@ -97,8 +97,8 @@ async fn ended(rig: &Rig, mut client: Conn, text: &'static str) -> Result<(Optio
     Ok((code, parts))
 }
 
-/// The kill hits the schema change, or a statement before it, also one that ends well on MySQL when it is killed; what follows is
-/// not begun, or given up.
+/// The kill hits the schema change, or a statement before it, also one that does not mind on MySQL; what follows is not begun, or
+/// given up.
 async fn a_kill_ends_the_text(flavor: Flavor) -> Result<()> {
     const IN_THE_CHANGE: &str =
         "INSERT INTO done VALUES (1); ALTER TABLE t MODIFY a BIGINT; INSERT INTO done VALUES (2)";

@@ -5,8 +5,9 @@
 //! (`protocol::joined`). So whatever is true of a statement that stands alone is true of a part.
 //!
 //! *Invariants:* a part is decided about when the one before it has been answered, and only if that was no error: the server would
-//! not have read on either. While there are parts the front of the undecided bytes is the next of them, and what the
-//! client sent behind the text is behind them.
+//! not have read on either. While there are parts the front of the undecided bytes is the next of them, and what the client sent
+//! behind the text is behind them. A kill that is noted ends the text before the next part: the server forgets one that comes
+//! between two of them, where it would have met a statement of the whole text.
 //!
 //! *Why a wrong cut does no harm:* a part that ends where its statement does not is a syntax error, for which nothing has been
 //! done. The server's answer is then kept from the client, and the server is given all that is left of the text, beginning with
