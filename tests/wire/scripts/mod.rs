@@ -39,7 +39,7 @@ async fn mariadb() -> Result<()> {
 }
 
 /// How many scripts are played at a time: a migration waits for the server more than it works.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 4;
 
 /// How many changes the scripts send at least, and how many of them are done online. Fewer, and little is judged.
 const CHANGES_MIN: usize = 250;
