@@ -336,14 +336,16 @@ async fn persist(store: Arc<Store>, running: Arc<Running>, ledger: Ledger) {
         let checkpoint = checkpoints.borrow_and_update().clone();
         if let Some(checkpoint) = checkpoint {
             failpoint::hit(Failpoint::CheckpointDue);
-            save(&store, &running, &checkpoint).await;
-            failpoint::hit(Failpoint::Checkpointed);
+            if save(&store, &running, &checkpoint).await {
+                failpoint::hit(Failpoint::Checkpointed);
+            }
         }
         tokio::time::sleep(CHECKPOINT_INTERVAL).await;
     }
 }
 
-async fn save(store: &Store, running: &Running, checkpoint: &Checkpoint) {
+/// Whether it could be saved: the server may be gone at the moment.
+async fn save(store: &Store, running: &Running, checkpoint: &Checkpoint) -> bool {
     let position = checkpoint.position.encode();
     let frontier = checkpoint.copied_through.encode();
     let counters = &running.counters;
@@ -351,7 +353,8 @@ async fn save(store: &Store, running: &Running, checkpoint: &Checkpoint) {
     let saved = store
         .checkpoint(running.id(), &position, &frontier, rows, changes)
         .await;
-    if let Err(error) = saved {
+    if let Err(error) = &saved {
         tracing::warn!(migration = running.id(), %error, "a checkpoint could not be saved");
     }
+    saved.is_ok()
 }

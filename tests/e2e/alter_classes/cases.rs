@@ -162,7 +162,9 @@ pub(super) const CASES: &[Case] = &[
     case("enum to varchar", Ghost, Ghost, "ALTER TABLE t MODIFY e VARCHAR(8) NOT NULL DEFAULT 'x'"),
     case("set append", Native, Native, "ALTER TABLE t MODIFY s SET('p','q','r')"),
     case("int to bigint", Ghost, Ghost, "ALTER TABLE t MODIFY a BIGINT NOT NULL DEFAULT 7"),
-    case("key column int to bigint", Ghost, Ghost, "ALTER TABLE t MODIFY id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT"),
+    case("key column int to bigint", Ghost, Ghost, "ALTER TABLE t MODIFY id BIGINT NOT NULL AUTO_INCREMENT"),
+    // Negative keys, where there are any, would not keep their order.
+    case("key column int to unsigned", Never, Never, "ALTER TABLE t MODIFY id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT"),
     case("int to unsigned", Ghost, Ghost, "ALTER TABLE t MODIFY a INT UNSIGNED NOT NULL DEFAULT 7"),
     case("int to varchar", Ghost, Ghost, "ALTER TABLE t MODIFY a VARCHAR(20) NOT NULL DEFAULT '7'").no_inserts(),
     case("null to not null", Ghost, Ghost, "ALTER TABLE t MODIFY n INT NOT NULL"),
@@ -184,7 +186,8 @@ pub(super) const CASES: &[Case] = &[
     case("drop and add index", Ghost, Ghost, "ALTER TABLE t DROP INDEX by_a, ADD INDEX by_a (a, n)"),
     case("rename index", Either, Native, "ALTER TABLE t RENAME INDEX by_a TO via_a"),
     case("add fulltext", Either, Either, "ALTER TABLE t ADD FULLTEXT KEY words (txt)").unforced(),
-    case("other primary key", Ghost, Ghost, "ALTER TABLE t MODIFY id INT NOT NULL, DROP PRIMARY KEY, ADD PRIMARY KEY (code)"),
+    // Rows could not be found by their key so far.
+    case("other primary key", Never, Never, "ALTER TABLE t MODIFY id INT NOT NULL, DROP PRIMARY KEY, ADD PRIMARY KEY (code)"),
     case("longer primary key", Ghost, Ghost, "ALTER TABLE t DROP PRIMARY KEY, ADD PRIMARY KEY (id, code)"),
     case("add check", Ghost, Ghost, "ALTER TABLE t ADD CONSTRAINT small CHECK (code < 1000000)"),
     case("add unnamed check", Ghost, Ghost, "ALTER TABLE t ADD CHECK (code < 1000000)"),
