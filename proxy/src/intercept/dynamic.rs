@@ -4,7 +4,7 @@
 //! that is one plain literal or one user variable. What is written otherwise (an expression, a literal with an introducer,
 //! a version comment) is not understood, and the server's.
 
-use super::words::{Opening, boundary, is_one_statement, opening_of_whole, starts_with_any};
+use super::words::{Opening, boundary, is_one_statement, mentions, opening_of_whole, starts_with_any};
 use crate::hooks::ReadMode;
 
 /// One of these statements.
@@ -110,14 +110,11 @@ pub(crate) fn keeps_names(text: &[u8]) -> bool {
         b"FLUSH",
         b"OPTIMIZE",
     ];
-    let has = |word: &[u8]| {
-        text.windows(word.len())
-            .any(|window| window.eq_ignore_ascii_case(word))
-    };
     let is_one = str::from_utf8(text).is_ok_and(is_one_statement);
     let is_harmless = starts_with_any(text, &HARMLESS)
         || opening_of_whole(text) == Opening::Boundary && boundary(text).is_some();
-    is_one && is_harmless && !has(b"PREPARE") && !has(b"EXECUTE") && !has(b"CALL")
+    let names_any = |words: [&[u8]; 3]| words.iter().any(|word| mentions(text, word));
+    is_one && is_harmless && !names_any([b"PREPARE", b"EXECUTE", b"CALL"])
 }
 
 /// What is still to be read.

@@ -7,6 +7,7 @@
 
 use super::question::INTERRUPTED;
 use super::split::Split;
+use super::words::mentions;
 use crate::hooks::ReadMode;
 use crate::protocol::frame::peek_packet;
 use crate::protocol::query;
@@ -54,7 +55,8 @@ impl Session {
     fn tell_of_rest(&self, text: &str, split: &Split) {
         let rest = split.parts.last().filter(|_| split.has_rest);
         let rest = rest.and_then(|rest| text.get(rest.clone()));
-        if rest.is_some_and(|rest| mentions(rest, "ALTER") || mentions(rest, "INDEX")) {
+        if rest.is_some_and(|rest| mentions(rest.as_bytes(), b"ALTER") || mentions(rest.as_bytes(), b"INDEX"))
+        {
             tracing::info!(
                 connection = self.server.connection_id,
                 "the end of several statements left to the server, because it is not fully understood"
@@ -72,15 +74,15 @@ impl Session {
         if !is_bare {
             return Ok(Cut::Not("attributes come with them"));
         }
-        if mentions(text, "INFILE") {
+        if mentions(text.as_bytes(), b"INFILE") {
             return Ok(Cut::Not("one of them may ask for a file"));
         }
         match Split::in_any_mode(text) {
             Some(split) if text.len() <= SURELY_TAKEN_BYTES => Ok(Cut::Apart(split)),
             // A mode that is set while the text is carried out is not known when it is cut.
-            None if mentions(text, "sql_mode") || mentions(text, "EXECUTE") => Ok(Cut::Not(
-                "one of them may set the mode that says where the next one begins",
-            )),
+            None if mentions(text.as_bytes(), b"sql_mode") || mentions(text.as_bytes(), b"EXECUTE") => Ok(
+                Cut::Not("one of them may set the mode that says where the next one begins"),
+            ),
             split => self.cut_as_asked(text, split).await,
         }
     }
@@ -110,9 +112,4 @@ fn settings_of(reply: Reply) -> Option<(ReadMode, usize)> {
     };
     let mode = next()?;
     Some((ReadMode::of_sql_mode(&mode), next()?.parse().ok()?))
-}
-
-fn mentions(text: &str, word: &str) -> bool {
-    let is_word = |window: &[u8]| window.eq_ignore_ascii_case(word.as_bytes());
-    text.as_bytes().windows(word.len()).any(is_word)
 }

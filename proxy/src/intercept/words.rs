@@ -168,6 +168,12 @@ pub(crate) fn starts_with_any(text: &[u8], words: &[&[u8]]) -> bool {
     words.iter().any(|word| first.eq_ignore_ascii_case(word))
 }
 
+/// Whether these letters stand anywhere in the text, in any case, in quotes and comments too.
+pub(super) fn mentions(text: &[u8], letters: &[u8]) -> bool {
+    text.windows(letters.len())
+        .any(|window| window.eq_ignore_ascii_case(letters))
+}
+
 /// Whether nothing can follow the statement in its text: then it has one answer.
 pub(super) fn is_one_statement(sql: &str) -> bool {
     let end = |c: char| c == ';' || c == '\0' || c.is_ascii_whitespace();
